@@ -1,0 +1,1 @@
+//! From `.hqc` source text to a `Program`.

@@ -1,0 +1,3 @@
+//! The `hqcc` binary.
+
+fn main() {}
