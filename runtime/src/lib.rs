@@ -1,1 +1,3 @@
 //! Runs and trains hqcc programs.
+
+pub mod random;
