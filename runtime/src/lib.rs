@@ -1,7 +1,11 @@
 //! Runs and trains hqcc programs.
 
 pub mod cpu;
+pub mod durable;
 pub mod random;
+pub mod report;
 pub mod tensor;
+pub mod train;
+pub mod weights;
 
 pub use tensor::Tensor;

@@ -1,0 +1,181 @@
+//! Curves of a run over its epochs, as SVG.
+
+use std::path::Path;
+
+use plotters::prelude::*;
+
+use crate::train::log::Record;
+
+/// One named line of a chart: a point per epoch.
+struct Curve {
+    name: &'static str,
+    color: RGBColor,
+    points: Vec<(f64, f64)>,
+}
+
+const BLUE_LINE: RGBColor = RGBColor(31, 119, 180);
+const ORANGE_LINE: RGBColor = RGBColor(255, 127, 14);
+
+/// Writes `loss.svg`, `dsc.svg` and `iou.svg` into `folder`; with no epoch among the records it writes nothing.
+///
+/// # Errors
+/// A sentence with the path of the file that could not be written.
+pub fn write(folder: &Path, records: &[Record]) -> Result<(), String> {
+    let (mut train, mut test, mut dsc, mut iou) = (vec![], vec![], vec![], vec![]);
+    for record in records {
+        if let Record::Epoch {
+            epoch,
+            loss,
+            test_loss,
+            dsc: d,
+            iou: i,
+            ..
+        } = record
+        {
+            let x = *epoch as f64;
+            train.push((x, *loss));
+            test.push((x, *test_loss));
+            dsc.push((x, d.mean));
+            iou.push((x, i.mean));
+        }
+    }
+    if train.is_empty() {
+        return Ok(());
+    }
+    let curve = |name, color, points| Curve {
+        name,
+        color,
+        points,
+    };
+    let losses = [
+        curve("training", BLUE_LINE, train),
+        curve("test", ORANGE_LINE, test),
+    ];
+    chart(&folder.join("loss.svg"), "loss", &losses, None)?;
+    chart(
+        &folder.join("dsc.svg"),
+        "test DSC",
+        &[curve("mean", BLUE_LINE, dsc)],
+        Some((0.0, 1.0)),
+    )?;
+    chart(
+        &folder.join("iou.svg"),
+        "test IoU",
+        &[curve("mean", BLUE_LINE, iou)],
+        Some((0.0, 1.0)),
+    )
+}
+
+/// Draws the curves over the epochs; the values span `range`, or what the curves take.
+fn chart(
+    path: &Path,
+    title: &str,
+    curves: &[Curve],
+    range: Option<(f64, f64)>,
+) -> Result<(), String> {
+    draw(path, title, curves, range).map_err(|e| format!("cannot write {}: {e}", path.display()))
+}
+
+fn draw(
+    path: &Path,
+    title: &str,
+    curves: &[Curve],
+    range: Option<(f64, f64)>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let points = || {
+        curves
+            .iter()
+            .flat_map(|c| &c.points)
+            .filter(|p| p.1.is_finite())
+    };
+    let last = points().map(|p| p.0).fold(2.0, f64::max);
+    let (low, high) = range.unwrap_or_else(|| {
+        let low = points().map(|p| p.1).fold(f64::INFINITY, f64::min).min(0.0);
+        let high = points().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
+        if high > low {
+            (low, low + (high - low) * 1.05)
+        } else {
+            (0.0, 1.0)
+        }
+    });
+    let root = SVGBackend::new(path, (640, 400)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(48)
+        .build_cartesian_2d(1.0..last, low..high)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .x_desc("epoch")
+        .x_labels((last as usize).min(12))
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y:.2}"))
+        .draw()?;
+    for curve in curves {
+        let color = curve.color;
+        let drawn: Vec<_> = curve
+            .points
+            .iter()
+            .copied()
+            .filter(|p| p.1.is_finite())
+            .collect();
+        let series = chart.draw_series(LineSeries::new(
+            drawn.iter().copied(),
+            color.stroke_width(2),
+        ))?;
+        if curves.len() > 1 {
+            series.label(curve.name).legend(move |(x, y)| {
+                PathElement::new([(x, y), (x + 16, y)], color.stroke_width(2))
+            });
+        }
+        chart.draw_series(drawn.iter().map(|&p| Circle::new(p, 2, color.filled())))?;
+    }
+    if curves.len() > 1 {
+        chart
+            .configure_series_labels()
+            .background_style(WHITE)
+            .border_style(RGBColor(200, 200, 200))
+            .draw()?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::metrics::Spread;
+
+    #[test]
+    fn three_charts_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let spread = |mean| Spread { mean, sd: 0.1 };
+        let records: Vec<Record> = (1..=5)
+            .map(|epoch| Record::Epoch {
+                epoch,
+                step: epoch * 10,
+                loss: 1.0 / epoch as f64,
+                test_loss: if epoch == 3 {
+                    f64::NAN
+                } else {
+                    1.2 / epoch as f64
+                },
+                dsc: spread(0.1 * epoch as f64),
+                iou: spread(0.05 * epoch as f64),
+            })
+            .collect();
+        write(folder.path(), &records).unwrap();
+        for name in ["loss.svg", "dsc.svg", "iou.svg"] {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(
+                text.contains("<polyline") && text.contains("epoch"),
+                "{name}: {text}"
+            );
+        }
+        assert!(write(Path::new("/no/such/folder"), &records).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! The folder of a run: `runs/<name>-<n>/`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `experiment.hqc` | the source with every setting resolved; it can be run again |
+//! | `run.json` | device, versions, seed, program digest |
+//! | `metrics.jsonl`, `metrics.csv` | loss of each step, results of each epoch |
+//! | `timing.csv` | seconds of each epoch |
+//! | `last.safetensors`, `best.safetensors` | checkpoints |
+//! | `loss.svg`, `dsc.svg`, `iou.svg`, `samples.png` | curves and pictures |
+//! | `graph.dot` | the network as it is trained |
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::durable::replace_file;
+
+/// What does not change while a run lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Version of hqcc that started the run.
+    pub hqcc: String,
+    /// The device that trains, in words.
+    pub device: String,
+    /// What `--device` was given.
+    pub device_request: String,
+    /// Operating system and processor family.
+    pub platform: String,
+    /// Worker threads of the CPU executor.
+    pub threads: usize,
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// The file that was run.
+    pub source: String,
+    /// `-s` overrides, as given. They are part of `experiment.hqc` already.
+    pub overrides: Vec<String>,
+    /// Number of values that training changes.
+    pub trained_parameters: u64,
+}
+
+/// A folder that holds one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes `<root>/<name>-<n>` with the least n that is free.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn create(root: &Path, name: &str) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        let mut n = 1u64;
+        loop {
+            let path = root.join(format!("{name}-{n}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunFolder { path }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => n += 1,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// A folder that holds a run already.
+    ///
+    /// # Errors
+    /// There is no `run.json` in it.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let folder = RunFolder {
+            path: path.to_path_buf(),
+        };
+        if folder.info_file().is_file() {
+            Ok(folder)
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!(
+                    "{} is not the folder of a run: it holds no run.json",
+                    path.display()
+                ),
+            ))
+        }
+    }
+
+    /// Where the run lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The source with every setting resolved.
+    pub fn experiment(&self) -> PathBuf {
+        self.path.join("experiment.hqc")
+    }
+
+    /// The newest checkpoint.
+    pub fn last(&self) -> PathBuf {
+        self.path.join("last.safetensors")
+    }
+
+    /// The checkpoint of the best epoch.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
+    fn info_file(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// Writes `run.json`. It comes last of the files that a run starts with: a folder that has it can be resumed.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_info(&self, info: &RunInfo) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(info)?;
+        text.push('\n');
+        replace_file(&self.info_file(), text.as_bytes())
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// The file system's, and a file that does not hold what it should.
+    pub fn read_info(&self) -> io::Result<RunInfo> {
+        let path = self.info_file();
+        let text = fs::read_to_string(&path)?;
+        serde_json::from_str(&text).map_err(|e| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}: {e}", path.display()),
+            )
+        })
+    }
+
+    /// Writes another file of the run.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        replace_file(&self.path.join(name), text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_numbered_and_found_again() {
+        let root = tempfile::tempdir().unwrap();
+        let first = RunFolder::create(&root.path().join("runs"), "unet").unwrap();
+        let second = RunFolder::create(&root.path().join("runs"), "unet").unwrap();
+        assert!(first.path().ends_with("unet-1") && second.path().ends_with("unet-2"));
+        assert!(RunFolder::open(first.path()).is_err());
+        let info = RunInfo {
+            hqcc: "0".into(),
+            device: "cpu".into(),
+            device_request: "auto".into(),
+            platform: "x".into(),
+            threads: 2,
+            seed: 1,
+            source: "a.hqc".into(),
+            overrides: vec![],
+            trained_parameters: 3,
+        };
+        first.write_info(&info).unwrap();
+        assert_eq!(
+            RunFolder::open(first.path()).unwrap().read_info().unwrap(),
+            info
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! `metrics.jsonl` and `metrics.csv`: the numbers of a run, a line each, in the order they came about.
+//!
+//! Neither file holds a time, so that an interrupted and resumed run leaves the same bytes as an unbroken one.
+//! Invariant: the checkpoint knows the length of `metrics.jsonl`; what lies behind is cut off on resume and comes again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::metrics::Spread;
+use crate::durable::replace_file;
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    /// One step of the optimiser.
+    Step {
+        /// Epoch, from 1.
+        epoch: u64,
+        /// Step, from 1, counted over all epochs.
+        step: u64,
+        /// Loss of the batch before the step.
+        loss: f64,
+    },
+    /// One pass over the training data, followed by one over the test data.
+    Epoch {
+        /// Epoch, from 1.
+        epoch: u64,
+        /// Steps done in all.
+        step: u64,
+        /// Mean training loss of the epoch's samples.
+        loss: f64,
+        /// Mean test loss.
+        test_loss: f64,
+        /// Dice similarity coefficient on the test split.
+        dsc: Spread,
+        /// Intersection over union on the test split.
+        iou: Spread,
+    },
+}
+
+const COLUMNS: &str = "kind,epoch,step,loss,test_loss,dsc_mean,dsc_sd,iou_mean,iou_sd\n";
+
+impl Record {
+    fn csv(&self) -> String {
+        match self {
+            Record::Step { epoch, step, loss } => format!("step,{epoch},{step},{loss},,,,,\n"),
+            Record::Epoch {
+                epoch,
+                step,
+                loss,
+                test_loss,
+                dsc,
+                iou,
+            } => format!(
+                "epoch,{epoch},{step},{loss},{test_loss},{},{},{},{}\n",
+                dsc.mean, dsc.sd, iou.mean, iou.sd
+            ),
+        }
+    }
+}
+
+/// The two open files.
+#[derive(Debug)]
+pub struct MetricsLog {
+    jsonl: File,
+    csv: File,
+    length: u64,
+}
+
+impl MetricsLog {
+    /// Opens the files in `folder`, cut back to the first `length` bytes of `metrics.jsonl` (0 for a new run).
+    ///
+    /// # Errors
+    /// The file system's, and a `metrics.jsonl` that is shorter than `length` or does not hold records.
+    pub fn open(folder: &Path, length: u64) -> io::Result<Self> {
+        let (path, csv_path) = paths(folder);
+        let mut jsonl = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)?;
+        if jsonl.metadata()?.len() < length {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "{} is shorter than the {length} bytes that the checkpoint knows",
+                    path.display()
+                ),
+            ));
+        }
+        jsonl.set_len(length)?;
+        jsonl.seek(SeekFrom::End(0))?;
+        let table: String = read(folder)?.iter().map(Record::csv).collect();
+        replace_file(&csv_path, format!("{COLUMNS}{table}").as_bytes())?;
+        let csv = OpenOptions::new().append(true).open(&csv_path)?;
+        Ok(MetricsLog { jsonl, csv, length })
+    }
+
+    /// Appends one record to both files.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn append(&mut self, record: &Record) -> io::Result<()> {
+        let mut line = serde_json::to_string(record)?;
+        line.push('\n');
+        self.jsonl.write_all(line.as_bytes())?;
+        self.csv.write_all(record.csv().as_bytes())?;
+        self.length += line.len() as u64;
+        Ok(())
+    }
+
+    /// Makes what was appended last through a crash, and returns the length of `metrics.jsonl` for the checkpoint.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn sync(&mut self) -> io::Result<u64> {
+        self.jsonl.sync_data()?;
+        Ok(self.length)
+    }
+}
+
+/// All records of the run in `folder`.
+///
+/// # Errors
+/// The file system's, and a line that is no record (named by number).
+pub fn read(folder: &Path) -> io::Result<Vec<Record>> {
+    let (path, _) = paths(folder);
+    let text = fs::read_to_string(&path)?;
+    text.lines()
+        .enumerate()
+        .map(|(i, line)| {
+            serde_json::from_str(line).map_err(|e| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{}, line {}: {e}", path.display(), i + 1),
+                )
+            })
+        })
+        .collect()
+}
+
+fn paths(folder: &Path) -> (PathBuf, PathBuf) {
+    (folder.join("metrics.jsonl"), folder.join("metrics.csv"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_behind_the_checkpoint_are_cut_and_come_again_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let step = |step| Record::Step {
+            epoch: 1,
+            step,
+            loss: 1.0 / step as f64,
+        };
+        let mut log = MetricsLog::open(folder.path(), 0).unwrap();
+        log.append(&step(1)).unwrap();
+        let known = log.sync().unwrap();
+        log.append(&step(2)).unwrap();
+        log.append(&step(3)).unwrap();
+        let whole = fs::read(folder.path().join("metrics.jsonl")).unwrap();
+        let table = fs::read(folder.path().join("metrics.csv")).unwrap();
+
+        let mut log = MetricsLog::open(folder.path(), known).unwrap();
+        assert_eq!(read(folder.path()).unwrap(), [step(1)]);
+        log.append(&step(2)).unwrap();
+        log.append(&step(3)).unwrap();
+        assert_eq!(
+            fs::read(folder.path().join("metrics.jsonl")).unwrap(),
+            whole
+        );
+        assert_eq!(fs::read(folder.path().join("metrics.csv")).unwrap(), table);
+        assert!(MetricsLog::open(folder.path(), 10_000).is_err());
+    }
+}

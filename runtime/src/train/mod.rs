@@ -1,0 +1,8 @@
+//! Training: the loop, its measures, and the folder it leaves behind.
+
+pub mod checkpoint;
+pub mod folder;
+pub mod interrupt;
+pub mod log;
+pub mod metrics;
+pub mod progress;
