@@ -1,3 +1,5 @@
 //! The `hqcc` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    hqcc::cli::main()
+}

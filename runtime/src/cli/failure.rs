@@ -1,0 +1,58 @@
+//! How a command fails.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+/// Why a command ends with exit code 1.
+#[derive(Debug)]
+pub enum Failure {
+    /// The reader of standard output went away; there is nobody left to tell.
+    ClosedPipe,
+    /// The messages are printed already.
+    Reported,
+    /// One sentence still to be printed.
+    Message(String),
+}
+
+impl Failure {
+    /// A failure with one sentence.
+    pub fn new(message: impl Display) -> Self {
+        Failure::Message(message.to_string())
+    }
+
+    /// Prints what is left to be said.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Failure::ClosedPipe => ExitCode::SUCCESS,
+            Failure::Reported => ExitCode::from(1),
+            Failure::Message(message) => {
+                let mut err = std::io::stderr().lock();
+                let (on, off) = if err.is_terminal() {
+                    ("\x1b[1;31m", "\x1b[0m")
+                } else {
+                    ("", "")
+                };
+                // Standard error may be closed; the exit code still tells.
+                let _ = writeln!(err, "{on}error{off}: {message}");
+                ExitCode::from(1)
+            }
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            let text = inner.to_string();
+            if !message.contains(&text) {
+                message.push_str(": ");
+                message.push_str(&text);
+            }
+            cause = inner.source();
+        }
+        Failure::Message(message)
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line: one file per command.
+//!
+//! Exit codes: 0 success, 1 an error (printed to standard error), 2 wrong usage. Results go to standard output.
+
+mod args;
+mod completions;
+mod failure;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// Compile and train hybrid quantum-classical segmentation networks.
+///
+/// A network and its experiment stand in a .hqc file. `hqcc run FILE` trains it and leaves a folder with curves, tables and
+/// checkpoints; layers marked `@qpg` get their weights from simulated variational quantum circuits. It runs on any Vulkan,
+/// Metal or DX12 GPU, and on the CPU where there is none.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hqcc",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "First steps:\n  \
+        hqcc new first.hqc                    write a small experiment on made-up CT volumes\n  \
+        hqcc check first.hqc                  what the network is and what it needs\n  \
+        hqcc run first.hqc                    train it; results lie in runs/first-1\n  \
+        hqcc run first.hqc -s train.epochs=5  the same with another setting\n  \
+        hqcc resume runs/first-1              go on after an interruption\n\n\
+        `hqcc help COMMAND` explains a command and its options."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Completions(completions::Completions),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Completions(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The command line as data, for completions and for tests of the help texts.
+fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

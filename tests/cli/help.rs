@@ -1,0 +1,54 @@
+//! Help texts and usage errors.
+
+use super::hqcc;
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let top = hqcc(folder.path(), ["--help"]);
+    assert_eq!(top.code, Some(0), "{}", top.err);
+    let commands: Vec<&str> = top
+        .out
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.contains(&"completions"), "{}", top.out);
+    for name in commands {
+        let help = hqcc(folder.path(), [name, "--help"]);
+        assert_eq!(help.code, Some(0), "{name}: {}", help.err);
+        assert!(
+            help.out.contains("Example"),
+            "`{name} --help` shows no example:\n{}",
+            help.out
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_code_2() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for args in [
+        &["fly"][..],
+        &["completions", "basic"],
+        &["completions", "bash", "--what"],
+    ] {
+        let ended = hqcc(folder.path(), args);
+        assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.err);
+        assert!(ended.err.contains("error:"), "{args:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn completions_are_for_the_shell_asked_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ended = hqcc(folder.path(), ["completions", "bash"]);
+    assert!(
+        ended.code == Some(0) && ended.out.contains("complete -F"),
+        "{}",
+        ended.out
+    );
+}
