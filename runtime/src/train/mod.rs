@@ -6,3 +6,4 @@ pub mod interrupt;
 pub mod log;
 pub mod metrics;
 pub mod progress;
+pub mod run_loop;

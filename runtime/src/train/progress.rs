@@ -44,7 +44,8 @@ pub struct EpochSummary {
 
 /// Writes the messages of one run.
 pub struct Reporter {
-    format: MessageFormat,
+    /// `None`: nobody listens.
+    format: Option<MessageFormat>,
     bar: ProgressBar,
 }
 
@@ -52,7 +53,15 @@ impl Reporter {
     /// A reporter of a command; nothing is printed yet.
     pub fn new(format: MessageFormat) -> Self {
         Reporter {
-            format,
+            format: Some(format),
+            bar: ProgressBar::hidden(),
+        }
+    }
+
+    /// A reporter that prints nothing.
+    pub fn silent() -> Self {
+        Reporter {
+            format: None,
             bar: ProgressBar::hidden(),
         }
     }
@@ -60,14 +69,15 @@ impl Reporter {
     /// Prints one fact: a line for people, an object for programs.
     pub fn fact(&self, reason: &str, line: &str, value: Value) {
         match self.format {
-            MessageFormat::Human => self.line(line),
-            MessageFormat::Json => self.json(reason, value),
+            Some(MessageFormat::Human) => self.line(line),
+            Some(MessageFormat::Json) => self.json(reason, value),
+            None => {}
         }
     }
 
     /// Prints a line for people; programs do not see it.
     pub fn remark(&self, line: &str) {
-        if self.format == MessageFormat::Human {
+        if self.format == Some(MessageFormat::Human) {
             self.line(line);
         }
     }
@@ -86,7 +96,7 @@ impl Reporter {
 
     /// Shows a bar over `total` steps of which `done` are done. `done` steps are not counted in the time left.
     pub fn start_bar(&mut self, done: u64, total: u64) {
-        if self.format == MessageFormat::Json || !io::stderr().is_terminal() {
+        if self.format != Some(MessageFormat::Human) || !io::stderr().is_terminal() {
             return;
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
@@ -103,18 +113,18 @@ impl Reporter {
     /// One step is done.
     pub fn step(&self, epoch: u64, step: u64, loss: Option<f64>) {
         match (self.format, loss) {
-            (MessageFormat::Json, Some(loss)) => {
+            (Some(MessageFormat::Json), Some(loss)) => {
                 self.json(
                     "step",
                     json!({ "epoch": epoch, "step": step, "loss": loss }),
                 );
             }
-            (MessageFormat::Human, Some(loss)) => {
+            (Some(MessageFormat::Human), Some(loss)) => {
                 self.bar
                     .set_message(format!("epoch {epoch}  loss {loss:.4}"));
                 self.bar.set_position(step);
             }
-            (_, None) => self.bar.set_position(step),
+            _ => self.bar.set_position(step),
         }
     }
 

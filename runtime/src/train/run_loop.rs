@@ -1,0 +1,501 @@
+//! The training loop: steps, evaluation after each epoch, checkpoints.
+//!
+//! The loop knows a network only as a [`Learner`] and data only as [`Samples`]. Up to [`IN_FLIGHT`] steps are under way
+//! at a time, so that a GPU has work while the host waits for a loss; before anything is saved, all of them are awaited.
+//!
+//! Invariant: what a checkpoint leads to depends on nothing but the checkpoint. The loop asks no clock for decisions, and
+//! order and random streams of an epoch are functions of seed and epoch.
+
+use std::collections::VecDeque;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+
+use thiserror::Error;
+
+use super::checkpoint::{self, Best, CheckpointError, Position};
+use super::folder::RunFolder;
+use super::log::{MetricsLog, Record};
+use super::metrics::Scores;
+use super::progress::{Clock, EpochSummary, Reporter};
+use crate::report::curves;
+use crate::tensor::Tensor;
+use crate::weights::Weights;
+
+/// Steps that may be under way at a time.
+const IN_FLIGHT: usize = 2;
+
+/// What went wrong in an executor or a loader, in its own words.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Samples with their targets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Images `[N, C, H, W]`.
+    pub images: Tensor,
+    /// Masks `[N, 1, H, W]` of class numbers.
+    pub targets: Tensor,
+}
+
+impl Batch {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.images.shape().first().copied().unwrap_or(0)
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Batches, in an order.
+pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, Fault>> + 'a>;
+
+/// Where the batches come from.
+pub trait Samples {
+    /// Number of training batches of an epoch.
+    fn batches(&self) -> u64;
+
+    /// Training batches of `epoch` (from 0) in its order, without the first `skip` of them.
+    ///
+    /// # Errors
+    /// The data cannot be read.
+    fn train(&self, epoch: u64, skip: u64) -> Result<Batches<'_>, Fault>;
+
+    /// All test batches.
+    ///
+    /// # Errors
+    /// The data cannot be read.
+    fn test(&self) -> Result<Batches<'_>, Fault>;
+}
+
+/// What a network makes of a batch of the test split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Mean loss over the batch.
+    pub loss: f32,
+    /// Outputs before the last sigmoid or softmax, `[N, K, H, W]`.
+    pub logits: Tensor,
+}
+
+/// A network that can be trained.
+pub trait Learner {
+    /// Starts optimiser step `step` (from 1) on a batch.
+    ///
+    /// # Errors
+    /// The device's.
+    fn submit(&mut self, step: u64, batch: &Batch) -> Result<(), Fault>;
+
+    /// The loss of the oldest step under way.
+    ///
+    /// # Errors
+    /// The device's.
+    fn collect(&mut self) -> Result<f32, Fault>;
+
+    /// Loss and outputs of a batch, nothing changed.
+    ///
+    /// # Errors
+    /// The device's.
+    fn evaluate(&mut self, batch: &Batch) -> Result<Judged, Fault>;
+
+    /// All tensors that training changes or needs, by path.
+    ///
+    /// # Errors
+    /// The device's.
+    fn state(&mut self) -> Result<Weights, Fault>;
+}
+
+/// What decides which epoch is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Mean DSC on the test split, the more the better.
+    Dsc,
+    /// Mean IoU on the test split, the more the better.
+    Iou,
+    /// Mean loss on the test split, the less the better.
+    Loss,
+}
+
+impl Measure {
+    /// Its name in a `.hqc` file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Measure::Dsc => "dsc",
+            Measure::Iou => "iou",
+            Measure::Loss => "loss",
+        }
+    }
+
+    /// The measure of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Measure::Dsc, Measure::Iou, Measure::Loss]
+            .into_iter()
+            .find(|m| m.name() == name)
+    }
+
+    fn of(self, results: &Results) -> f64 {
+        match self {
+            Measure::Dsc => results.scores.dsc().mean,
+            Measure::Iou => results.scores.iou().mean,
+            Measure::Loss => results.loss,
+        }
+    }
+
+    /// Whether `value` beats `best`. Equal is no better: the earlier epoch stays.
+    fn beats(self, value: f64, best: f64) -> bool {
+        if self == Measure::Loss {
+            value < best
+        } else {
+            value > best
+        }
+    }
+}
+
+/// What the loop is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// Epochs in all.
+    pub epochs: u64,
+    /// What the best checkpoint is best in.
+    pub keep: Measure,
+    /// Saves after every so many steps too; 0: after epochs only.
+    pub save_every: u64,
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are done.
+    Finished,
+    /// The user asked to stop; everything is saved.
+    Interrupted,
+}
+
+/// Why training stopped short.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A loss or a parameter is not a number.
+    #[error("{what} is not finite {place}")]
+    NotFinite {
+        /// What it is.
+        what: String,
+        /// Where it was seen.
+        place: String,
+        /// The first step, from 1, whose outcome is not finite.
+        step: u64,
+        /// Epoch of that step, from 0.
+        epoch: u64,
+    },
+    /// The device.
+    #[error("step {step}: {source}")]
+    Device {
+        /// The step, from 1.
+        step: u64,
+        /// What it said.
+        source: Fault,
+    },
+    /// The device, while it evaluated.
+    #[error("evaluation: {0}")]
+    Evaluation(Fault),
+    /// The data.
+    #[error("{0}")]
+    Data(Fault),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A file of the run's folder.
+    #[error("cannot write the run's folder: {0}")]
+    Folder(#[from] io::Error),
+    /// A chart.
+    #[error("{0}")]
+    Chart(String),
+}
+
+/// Results on the test split.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Results {
+    /// Mean loss over the samples.
+    pub loss: f64,
+    /// DSC and IoU of each sample.
+    pub scores: Scores,
+}
+
+/// Evaluates a network on all test samples.
+///
+/// # Errors
+/// The device's, the data's.
+pub fn evaluate(learner: &mut dyn Learner, samples: &dyn Samples) -> Result<Results, TrainError> {
+    let mut results = Results::default();
+    let mut loss_sum = 0.0;
+    for batch in samples.test().map_err(TrainError::Data)? {
+        let batch = batch.map_err(TrainError::Data)?;
+        let judged = learner.evaluate(&batch).map_err(TrainError::Evaluation)?;
+        loss_sum += f64::from(judged.loss) * batch.len() as f64;
+        let &[n, classes, h, w] = judged.logits.shape() else {
+            return Err(TrainError::Data(
+                "the network's output is no map [N, K, H, W]".into(),
+            ));
+        };
+        results.scores.add_batch(
+            [n, classes, h * w],
+            judged.logits.data(),
+            batch.targets.data(),
+        );
+    }
+    results.loss = loss_sum / results.scores.len().max(1) as f64;
+    Ok(results)
+}
+
+/// One run under way.
+pub struct Run<'a> {
+    /// The network.
+    pub learner: &'a mut dyn Learner,
+    /// Its data.
+    pub samples: &'a dyn Samples,
+    /// What to do.
+    pub schedule: Schedule,
+    /// Where the results go.
+    pub folder: &'a RunFolder,
+    /// Who is told.
+    pub reporter: &'a mut Reporter,
+    /// Whether to end after the batch.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+impl Run<'_> {
+    /// Trains from `position` to the end, or until asked to stop.
+    ///
+    /// # Errors
+    /// See [`TrainError`]; the last checkpoint stays as it is.
+    pub fn train(&mut self, position: &mut Position) -> Result<Ending, TrainError> {
+        let mut log = MetricsLog::open(self.folder.path(), position.metrics_length)?;
+        if position.step == 0 {
+            self.save(&mut log, position, false)?;
+        }
+        let total = self.schedule.epochs * self.samples.batches();
+        self.reporter.start_bar(position.step, total);
+        let ending = self.epochs(&mut log, position);
+        self.reporter.end_bar();
+        ending
+    }
+
+    fn epochs(
+        &mut self,
+        log: &mut MetricsLog,
+        position: &mut Position,
+    ) -> Result<Ending, TrainError> {
+        while position.epoch < self.schedule.epochs {
+            let clock = Clock::start();
+            let first_step = position.step;
+            if self.epoch_steps(log, position)? == Ending::Interrupted {
+                return Ok(Ending::Interrupted);
+            }
+            let train_seconds = clock.seconds();
+            let results = evaluate(self.learner, self.samples)?;
+            self.finish_epoch(log, position, &results, (clock, train_seconds, first_step))?;
+            if (self.stop)() && position.epoch < self.schedule.epochs {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// The steps that are left of the epoch.
+    fn epoch_steps(
+        &mut self,
+        log: &mut MetricsLog,
+        position: &mut Position,
+    ) -> Result<Ending, TrainError> {
+        let mut under_way: VecDeque<(u64, usize)> = VecDeque::new();
+        let mut submitted = position.step;
+        let batches = self
+            .samples
+            .train(position.epoch, position.batch)
+            .map_err(TrainError::Data)?;
+        for batch in batches {
+            let batch = batch.map_err(TrainError::Data)?;
+            submitted += 1;
+            self.learner
+                .submit(submitted, &batch)
+                .map_err(|source| TrainError::Device {
+                    step: submitted,
+                    source,
+                })?;
+            under_way.push_back((submitted, batch.len()));
+            let save =
+                self.schedule.save_every > 0 && submitted.is_multiple_of(self.schedule.save_every);
+            let stop = (self.stop)();
+            let keep = if save || stop { 0 } else { IN_FLIGHT - 1 };
+            while under_way.len() > keep {
+                self.collect(log, position, &mut under_way)?;
+            }
+            // An epoch that is through is evaluated first, and saved then.
+            let through = position.batch == self.samples.batches();
+            if (save || stop) && !through {
+                self.save(log, position, false)?;
+            }
+            if stop && !through {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        while !under_way.is_empty() {
+            self.collect(log, position, &mut under_way)?;
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// Waits for the oldest step under way and books its loss.
+    fn collect(
+        &mut self,
+        log: &mut MetricsLog,
+        position: &mut Position,
+        under_way: &mut VecDeque<(u64, usize)>,
+    ) -> Result<(), TrainError> {
+        let Some((step, samples)) = under_way.pop_front() else {
+            return Ok(());
+        };
+        let loss = self
+            .learner
+            .collect()
+            .map_err(|source| TrainError::Device { step, source })?;
+        let epoch = position.epoch;
+        if !loss.is_finite() {
+            let place = format!(
+                "at step {step} (epoch {}, batch {})",
+                epoch + 1,
+                position.batch + 1
+            );
+            return Err(TrainError::NotFinite {
+                what: format!("the loss ({loss})"),
+                place,
+                step,
+                epoch,
+            });
+        }
+        let loss = f64::from(loss);
+        position.step = step;
+        position.batch += 1;
+        position.loss_sum += loss * samples as f64;
+        position.loss_samples += samples as u64;
+        log.append(&Record::Step {
+            epoch: epoch + 1,
+            step,
+            loss,
+        })?;
+        self.reporter.step(epoch + 1, step, Some(loss));
+        Ok(())
+    }
+
+    fn finish_epoch(
+        &mut self,
+        log: &mut MetricsLog,
+        position: &mut Position,
+        results: &Results,
+        (clock, train_seconds, first_step): (Clock, f64, u64),
+    ) -> Result<(), TrainError> {
+        let samples = position.loss_samples;
+        let loss = position.loss_sum / samples.max(1) as f64;
+        let epoch = position.epoch + 1;
+        let value = self.schedule.keep.of(results);
+        let is_best = position
+            .best
+            .as_ref()
+            .is_none_or(|b| self.schedule.keep.beats(value, b.value));
+        if is_best {
+            position.best = Some(Best {
+                epoch,
+                metric: self.schedule.keep.name().into(),
+                value,
+            });
+        }
+        let (dsc, iou) = (results.scores.dsc(), results.scores.iou());
+        log.append(&Record::Epoch {
+            epoch,
+            step: position.step,
+            loss,
+            test_loss: results.loss,
+            dsc,
+            iou,
+        })?;
+        let steps = position.step - first_step;
+        *position = Position {
+            epoch,
+            batch: 0,
+            loss_sum: 0.0,
+            loss_samples: 0,
+            ..position.clone()
+        };
+        self.save(log, position, is_best)?;
+        let seconds = clock.seconds();
+        self.write_timing(epoch, steps, train_seconds, seconds)?;
+        let records = super::log::read(self.folder.path())?;
+        curves::write(self.folder.path(), &records).map_err(TrainError::Chart)?;
+        let share = steps as f64 / self.samples.batches().max(1) as f64;
+        self.reporter.epoch(&EpochSummary {
+            epoch,
+            epochs: self.schedule.epochs,
+            loss,
+            test_loss: results.loss,
+            dsc,
+            iou,
+            seconds,
+            samples_per_second: samples as f64 * share / train_seconds.max(1e-9),
+            best: is_best,
+        });
+        Ok(())
+    }
+
+    /// Writes the checkpoints. The best one comes first: `last` must never know of a best that is not on disk.
+    fn save(
+        &mut self,
+        log: &mut MetricsLog,
+        position: &mut Position,
+        best: bool,
+    ) -> Result<(), TrainError> {
+        let state = self.learner.state().map_err(|source| TrainError::Device {
+            step: position.step,
+            source,
+        })?;
+        if let Some((name, _)) = state
+            .iter()
+            .find(|(_, t)| t.data().iter().any(|v| !v.is_finite()))
+        {
+            return Err(TrainError::NotFinite {
+                what: format!("`{name}`"),
+                place: format!(
+                    "after step {} (epoch {})",
+                    position.step,
+                    position.epoch.max(1)
+                ),
+                step: position.step,
+                epoch: position
+                    .epoch
+                    .saturating_sub(u64::from(position.batch == 0)),
+            });
+        }
+        position.metrics_length = log.sync()?;
+        if best {
+            checkpoint::save(&self.folder.best(), &state, position)?;
+        }
+        Ok(checkpoint::save(&self.folder.last(), &state, position)?)
+    }
+
+    /// Times stand apart from the metrics, which repeat to the byte.
+    fn write_timing(
+        &self,
+        epoch: u64,
+        steps: u64,
+        train_seconds: f64,
+        seconds: f64,
+    ) -> io::Result<()> {
+        let path = self.folder.path().join("timing.csv");
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        if file.metadata()?.len() == 0 {
+            writeln!(file, "epoch,steps,train_seconds,seconds")?;
+        }
+        writeln!(file, "{epoch},{steps},{train_seconds:.3},{seconds:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests;
