@@ -1,5 +1,6 @@
 //! Runs and trains hqcc programs.
 
+pub mod bench;
 pub mod cli;
 pub mod cpu;
 pub mod durable;

@@ -100,10 +100,12 @@ fn scaled(mut value: f64, base: f64, units: &[&str]) -> String {
     }
 }
 
-/// A length of time: 950 ms, 12.3 s, 3 min 20 s, 2 h 5 min.
+/// A length of time: 12.0 µs, 1.25 ms, 950 ms, 12.3 s, 3 min 20 s, 2 h 5 min.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match seconds {
+        s if s < 1e-3 => format!("{:.1} µs", s * 1e6),
+        s if s < 0.1 => format!("{:.2} ms", s * 1e3),
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
         s if s < 60.0 => format!("{s:.1} s"),
         s if s < 3600.0 => format!("{} min {} s", whole / 60, whole % 60),
