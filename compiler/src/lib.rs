@@ -1,1 +1,4 @@
 //! From `.hqc` source text to a `Program`.
+
+pub mod diagnostic;
+pub mod syntax;
