@@ -49,7 +49,10 @@ fn format(text: &str) -> String {
 #[test]
 fn trees_of_the_examples() {
     insta::assert_snapshot!("qunet_tree", tree_text(&bare(&read_sound(QUNET)), 0));
-    insta::assert_snapshot!("everything_tree", tree_text(&bare(&read_sound(EVERYTHING)), 0));
+    insta::assert_snapshot!(
+        "everything_tree",
+        tree_text(&bare(&read_sound(EVERYTHING)), 0)
+    );
 }
 
 /// JSON with everything short on one line, so that a snapshot can be read.
@@ -62,7 +65,9 @@ fn tree_text(value: &Value, indent: usize) -> String {
     let close = " ".repeat(indent);
     match value {
         Value::Array(values) => {
-            let parts = values.iter().map(|v| pad.clone() + &tree_text(v, indent + 2));
+            let parts = values
+                .iter()
+                .map(|v| pad.clone() + &tree_text(v, indent + 2));
             format!("[\n{}\n{close}]", parts.collect::<Vec<_>>().join(",\n"))
         }
         Value::Object(fields) => {
@@ -147,7 +152,11 @@ fn deep_and_long_texts_end_in_errors() {
         format!("model M {{ x{} = 1 }}", "[0]".repeat(10_000)),
         format!("model M {{ {} }}", "if a { } else ".repeat(10_000)),
         format!("model M {{ if a {{}} {} }}", "else if a {} ".repeat(10_000)),
-        format!("circuit C {{ {}{} }}", "repeat 2 { ".repeat(999), "} ".repeat(999)),
+        format!(
+            "circuit C {{ {}{} }}",
+            "repeat 2 { ".repeat(999),
+            "} ".repeat(999)
+        ),
         format!("train {{ {} = 1 }}", "a.".repeat(50_000) + "b"),
         "let a = ".repeat(20_000),
         "x".repeat(2 << 20),
@@ -215,8 +224,11 @@ fn expressions() -> impl Strategy<Value = Expr> {
                 let op = if not { UnaryOp::Not } else { UnaryOp::Negate };
                 ExprKind::Unary(op, e)
             }),
-            (0..14usize, boxed.clone(), boxed.clone())
-                .prop_map(|(op, a, b)| ExprKind::Binary(BinaryOp::ALL[op], a, b)),
+            (0..14usize, boxed.clone(), boxed.clone()).prop_map(|(op, a, b)| ExprKind::Binary(
+                BinaryOp::ALL[op],
+                a,
+                b
+            )),
             (boxed.clone(), boxed.clone(), any::<bool>()).prop_map(|(from, to, inclusive)| {
                 ExprKind::Range {
                     from,

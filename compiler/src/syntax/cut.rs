@@ -33,7 +33,10 @@ pub struct Cut {
 /// Cuts `text` into items.
 pub fn cut(file: FileId, text: &str) -> Cut {
     if text.len() > MAX_SOURCE {
-        let message = format!("this file has {} bytes; {MAX_SOURCE} are allowed", text.len());
+        let message = format!(
+            "this file has {} bytes; {MAX_SOURCE} are allowed",
+            text.len()
+        );
         let error = Diagnostic::error("limit::source", message).at(Span::new(file, 0, 0), "");
         return Cut {
             errors: vec![error],
@@ -157,7 +160,11 @@ impl Cutter<'_> {
             Some((open, _)) if partner(open) == c => {}
             Some((open, opened)) => {
                 // The bracket outside may be the one meant: then only the inner one lacks its end.
-                if self.open.last().is_some_and(|(next, _)| partner(*next) == c) {
+                if self
+                    .open
+                    .last()
+                    .is_some_and(|(next, _)| partner(*next) == c)
+                {
                     self.open.pop();
                 }
                 if !self.broken {
@@ -211,11 +218,9 @@ impl Cutter<'_> {
                 true => "the end of the file",
                 false => "the next item",
             };
-            let mut error = Diagnostic::error(
-                "syntax::bracket",
-                format!("`{bracket}` is never closed"),
-            )
-            .at(span, format!("no `{}` before {before}", partner(bracket)));
+            let mut error =
+                Diagnostic::error("syntax::bracket", format!("`{bracket}` is never closed"))
+                    .at(span, format!("no `{}` before {before}", partner(bracket)));
             if let Some((inner, at)) = self.open.last().copied()
                 && at != opened
             {

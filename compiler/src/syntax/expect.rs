@@ -71,7 +71,9 @@ fn words(rule: Rule) -> &'static str {
         Rule::choice | Rule::kw_if | Rule::conditional => "`if`",
         Rule::target | Rule::name | Rule::word => "a name",
         Rule::circuit_step | Rule::gate => "a gate such as `ry(all)`",
-        Rule::rewrite_rule | Rule::freeze_rule | Rule::layer_rule => "a rule such as `head => qpg()`",
+        Rule::rewrite_rule | Rule::freeze_rule | Rule::layer_rule => {
+            "a rule such as `head => qpg()`"
+        }
         Rule::path | Rule::path_part => "a path such as `encoder.**`",
         Rule::entry => "a setting such as `epochs = 20`",
         Rule::key | Rule::setting => "the name of a setting",
@@ -140,7 +142,10 @@ pub(super) fn explain(error: &Error<Rule>, text: &str, file: FileId, offset: usi
         "" => "the text ends after this",
         _ => "this does not fit here",
     };
-    let diagnostic = Diagnostic::error("syntax::expected", format!("expected {expected}, found {what}"));
+    let diagnostic = Diagnostic::error(
+        "syntax::expected",
+        format!("expected {expected}, found {what}"),
+    );
     let diagnostic = diagnostic.at(span, label);
     match advice(found, rest, positives) {
         Some(advice) => diagnostic.help(advice),
@@ -151,7 +156,10 @@ pub(super) fn explain(error: &Error<Rule>, text: &str, file: FileId, offset: usi
 /// Help for what people bring along from other languages.
 fn advice(found: &str, rest: &str, positives: &[Rule]) -> Option<String> {
     let is_item = positives.iter().any(|rule| {
-        matches!(rule, Rule::item | Rule::items | Rule::import | Rule::binding)
+        matches!(
+            rule,
+            Rule::item | Rule::items | Rule::import | Rule::binding
+        )
     });
     if is_item && let Some(item) = nearest(found, ITEM_WORDS) {
         return Some(format!("did you mean `{item}`?"));
@@ -187,7 +195,9 @@ fn token(rest: &str) -> &str {
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
         return &rest[..end];
     }
-    let pairs = ["**", "=>", "==", "&&", "||", "+=", "-=", "..", "!=", "<=", ">="];
+    let pairs = [
+        "**", "=>", "==", "&&", "||", "+=", "-=", "..", "!=", "<=", ">=",
+    ];
     let pair = pairs.iter().find(|pair| rest.starts_with(**pair));
     pair.map_or(&rest[..first.len_utf8()], |pair| &rest[..pair.len()])
 }

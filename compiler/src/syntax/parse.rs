@@ -73,12 +73,11 @@ pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnos
     let file = sources.add(format!("<-s {}>", text.replace('\n', " ")), text);
     let whole = Span::new(file, 0, text.len());
     let Some((key, value)) = text.split_once('=') else {
-        return Err(Diagnostic::error(
-            "setting::form",
-            format!("`-s {text}` sets nothing"),
-        )
-        .at(whole, "there is no `=`")
-        .help("write `-s path=value`, for example `-s train.epochs=5`"));
+        return Err(
+            Diagnostic::error("setting::form", format!("`-s {text}` sets nothing"))
+                .at(whole, "there is no `=`")
+                .help("write `-s path=value`, for example `-s train.epochs=5`"),
+        );
     };
     let found = cut(file, text);
     if let Some(error) = found.errors.into_iter().next() {
@@ -184,7 +183,10 @@ impl Builder<'_> {
             let comment = self.comments.binary_search_by_key(&end, |c| c.span.end);
             let Ok(index) = comment else { break };
             let begin = self.comments[index].span.start as usize;
-            match begin.checked_sub(start).and_then(|length| text.get(..length)) {
+            match begin
+                .checked_sub(start)
+                .and_then(|length| text.get(..length))
+            {
                 Some(before) => text = before.trim_end(),
                 None => break,
             }
@@ -636,7 +638,9 @@ impl Builder<'_> {
     fn string(&self, pair: &Pair<Rule>) -> Parsed<String> {
         let quoted = pair.as_str();
         let inner = quoted.trim_matches('"');
-        let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or(inner);
+        let inner = quoted
+            .get(1..quoted.len().saturating_sub(1))
+            .unwrap_or(inner);
         let mut text = String::new();
         let mut chars = inner.chars();
         while let Some(c) = chars.next() {

@@ -65,7 +65,9 @@ impl<'a> Printer<'a> {
         for (index, item) in tree.items.iter().enumerate() {
             let together = matches!(
                 (previous, item),
-                (None, _) | (Some(Item::Import(_)), Item::Import(_)) | (Some(Item::Let(_)), Item::Let(_))
+                (None, _)
+                    | (Some(Item::Import(_)), Item::Import(_))
+                    | (Some(Item::Let(_)), Item::Let(_))
             );
             self.blank |= !together;
             let next = tree.items.get(index + 1).map(|item| item.span().start);
@@ -366,7 +368,11 @@ fn broken(expr: &Expr, indent: usize) -> String {
                 let name = name.map_or(String::new(), |name| format!("{} = ", name.name));
                 (name, &argument.value)
             });
-            (format!("{}(", flat(callee, POSTFIX)), parts.collect::<Vec<_>>(), ")")
+            (
+                format!("{}(", flat(callee, POSTFIX)),
+                parts.collect::<Vec<_>>(),
+                ")",
+            )
         }
         ExprKind::List(values) if !values.is_empty() => {
             let parts = values.iter().map(|value| (String::new(), value));

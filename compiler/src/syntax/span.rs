@@ -232,12 +232,18 @@ mod tests {
 
     #[test]
     fn imports_resolve_against_the_importing_file() {
-        assert_eq!(resolve_import("models/q.hqc", "unet.hqc"), "models/unet.hqc");
+        assert_eq!(
+            resolve_import("models/q.hqc", "unet.hqc"),
+            "models/unet.hqc"
+        );
         assert_eq!(resolve_import("models/q.hqc", "../a/b.hqc"), "a/b.hqc");
         assert_eq!(resolve_import("q.hqc", "./b.hqc"), "b.hqc");
         assert_eq!(resolve_import("q.hqc", "../b.hqc"), "../b.hqc");
         assert_eq!(resolve_import("/m/q.hqc", "../b.hqc"), "/b.hqc");
-        assert_eq!(resolve_import("m/q.hqc", "std/blocks.hqc"), "std/blocks.hqc");
+        assert_eq!(
+            resolve_import("m/q.hqc", "std/blocks.hqc"),
+            "std/blocks.hqc"
+        );
     }
 
     #[test]
