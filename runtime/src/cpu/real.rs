@@ -4,6 +4,9 @@ use num_traits::{Float, FloatConst, NumAssign};
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 
+use super::conv_kernel::{Kernels, kernels_f32, kernels_f64};
+use super::simd::Isa;
+
 /// A floating-point element type: `f32` to train in, `f64` for checks.
 pub trait Real:
     Float + FloatConst + NumAssign + Sum + Default + Debug + Display + Send + Sync + bytemuck::Pod
@@ -16,6 +19,9 @@ pub trait Real:
 
     /// The value in double precision.
     fn f64(self) -> f64;
+
+    /// The convolution kernels of this type.
+    fn conv_kernels(isa: Isa) -> &'static Kernels<Self>;
 }
 
 impl Real for f32 {
@@ -30,6 +36,10 @@ impl Real for f32 {
     fn f64(self) -> f64 {
         f64::from(self)
     }
+
+    fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
+        kernels_f32(isa)
+    }
 }
 
 impl Real for f64 {
@@ -43,5 +53,9 @@ impl Real for f64 {
     #[inline(always)]
     fn f64(self) -> f64 {
         self
+    }
+
+    fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
+        kernels_f64(isa)
     }
 }
