@@ -1,4 +1,13 @@
-//! From `.hqc` source text to a `Program`.
+//! From `.hqc` source text to a [`Program`](program::Program): kernels, buffers and schedule as data.
+//!
+//! The crate is pure: it reads no file, asks no clock, touches no GPU and prints nothing. The same source gives the
+//! same bytes.
 
 pub mod diagnostic;
+pub mod graph;
+pub mod ops;
+pub mod passes;
+pub mod program;
+pub mod quantum;
 pub mod syntax;
+pub mod tensor_type;

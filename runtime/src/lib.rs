@@ -4,6 +4,7 @@ pub mod bench;
 pub mod cli;
 pub mod cpu;
 pub mod durable;
+pub mod executor;
 pub mod random;
 pub mod report;
 pub mod tensor;

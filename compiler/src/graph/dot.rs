@@ -1,0 +1,238 @@
+//! A graph as DOT, for Graphviz: clusters by block, colours by what trains, shapes on edges.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::{Graph, NodeId, Phase};
+use crate::ops::{Parameter, ParameterKind};
+
+/// How a graph is drawn.
+#[derive(Clone, Debug, Default)]
+pub struct DotOptions {
+    /// Title of the picture.
+    pub title: String,
+    /// Show blocks nested deeper than this as one box each; `None` shows every node.
+    pub depth: Option<usize>,
+    /// Nodes to mark as added, by name (a diff).
+    pub added: BTreeSet<String>,
+    /// Nodes of an earlier graph that are gone, by name.
+    pub removed: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Cluster {
+    children: BTreeMap<String, Cluster>,
+    boxes: BTreeSet<usize>,
+}
+
+struct Box {
+    id: String,
+    label: String,
+    fill: &'static str,
+    shape: &'static str,
+    border: &'static str,
+}
+
+/// The path of a node, cut at dots outside brackets.
+fn segments(name: &str) -> Vec<&str> {
+    name.split('.').collect()
+}
+
+fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn style(graph: &Graph, id: NodeId) -> (&'static str, &'static str) {
+    let node = graph.node(id);
+    if let Some(parameter) = graph.op::<Parameter>(id) {
+        let fill = match parameter.kind {
+            ParameterKind::Trained if parameter.quantum => "#d9c2f0",
+            ParameterKind::Trained => "#cfe3fa",
+            ParameterKind::Frozen => "#d5d5d5",
+            ParameterKind::Statistic => "#eeeeee",
+            ParameterKind::Moment => "#f6f6f6",
+        };
+        return (fill, "ellipse");
+    }
+    let generated = matches!(
+        node.op.name(),
+        "circuit" | "lpp" | "weight_map" | "circuit_grad" | "weight_map_grad"
+    );
+    let fill = match (node.phase, node.op.name()) {
+        (_, "input") => "#fdf1c7",
+        _ if generated => "#b98ee0",
+        (Phase::Forward, _) => "#ffffff",
+        (Phase::Loss, _) => "#fde0dc",
+        (Phase::Backward, _) => "#fff3e6",
+        (Phase::Update, _) => "#e3f4e3",
+    };
+    (
+        fill,
+        if node.op.name() == "input" {
+            "ellipse"
+        } else {
+            "box"
+        },
+    )
+}
+
+/// The graph as DOT. Nodes lie in clusters by their path; circuits and the weights they generate are violet,
+/// trained parameters blue, frozen ones grey, and edges carry shapes.
+pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
+    let mut boxes: Vec<Box> = Vec::new();
+    let mut box_of: BTreeMap<NodeId, usize> = BTreeMap::new();
+    let mut collapsed: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut root = Cluster::default();
+    for id in graph
+        .topological()
+        .unwrap_or_else(|_| graph.ids().collect())
+    {
+        let node = graph.node(id);
+        let path = segments(&node.name);
+        let deep = options.depth.filter(|&depth| path.len() > depth.max(1));
+        let at = if let Some(depth) = deep {
+            let key = path[..depth.max(1)].join(".");
+            match collapsed.get_mut(&key) {
+                Some((at, count)) => {
+                    *count += 1;
+                    *at
+                }
+                None => {
+                    let at = boxes.len();
+                    collapsed.insert(key.clone(), (at, 1));
+                    boxes.push(Box {
+                        id: key.clone(),
+                        label: key.clone(),
+                        fill: "#ffffff",
+                        shape: "box3d",
+                        border: "",
+                    });
+                    place(&mut root, &path[..depth.max(1) - 1], at);
+                    at
+                }
+            }
+        } else {
+            let (fill, shape) = style(graph, id);
+            let at = boxes.len();
+            let leaf = path.last().copied().unwrap_or_default();
+            let border = if options.added.contains(&node.name) {
+                "#1a8f1a"
+            } else {
+                ""
+            };
+            let label = format!("{leaf}\n{}", node.op.name());
+            boxes.push(Box {
+                id: node.name.clone(),
+                label,
+                fill,
+                shape,
+                border,
+            });
+            place(&mut root, &path[..path.len() - 1], at);
+            at
+        };
+        if deep.is_some() && style(graph, id).0 == "#b98ee0" {
+            boxes[at].fill = "#d9c2f0";
+        }
+        box_of.insert(id, at);
+    }
+    let mut dot = String::new();
+    let _ = writeln!(dot, "digraph {} {{", quote(&options.title));
+    dot.push_str("  graph [rankdir=TB, fontname=\"Helvetica\", nodesep=0.25, ranksep=0.4];\n");
+    dot.push_str(
+        "  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\", fontsize=10];\n",
+    );
+    dot.push_str("  edge [fontname=\"Helvetica\", fontsize=8, color=\"#666666\"];\n");
+    write_cluster(&mut dot, &root, &boxes, "", 1);
+    for name in &options.removed {
+        let _ = writeln!(
+            dot,
+            "  {} [label={}, fillcolor=\"#ffffff\", color=\"#c02020\", fontcolor=\"#c02020\", style=\"dashed\"];",
+            quote(&format!("- {name}")),
+            quote(name)
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for (&id, &to) in &box_of {
+        for input in graph.inputs(id) {
+            let Some(&from) = box_of.get(&input) else {
+                continue;
+            };
+            let shape = graph.ty(input).to_string();
+            if from != to && seen.insert((from, to, shape.clone())) {
+                let _ = writeln!(
+                    dot,
+                    "  {} -> {} [label={}];",
+                    quote(&boxes[from].id),
+                    quote(&boxes[to].id),
+                    quote(shape.trim_start_matches("f32"))
+                );
+            }
+        }
+    }
+    dot.push_str("}\n");
+    dot
+}
+
+fn place(cluster: &mut Cluster, path: &[&str], at: usize) {
+    match path.split_first() {
+        Some((first, rest)) => place(
+            cluster.children.entry((*first).to_owned()).or_default(),
+            rest,
+            at,
+        ),
+        None => {
+            cluster.boxes.insert(at);
+        }
+    }
+}
+
+fn write_cluster(dot: &mut String, cluster: &Cluster, boxes: &[Box], path: &str, indent: usize) {
+    let pad = "  ".repeat(indent);
+    for &at in &cluster.boxes {
+        let b = &boxes[at];
+        let border = if b.border.is_empty() {
+            String::new()
+        } else {
+            format!(", color=\"{}\", penwidth=2", b.border)
+        };
+        let _ = writeln!(
+            dot,
+            "{pad}{} [label={}, shape={}, fillcolor=\"{}\"{border}];",
+            quote(&b.id),
+            quote(&b.label),
+            b.shape,
+            b.fill
+        );
+    }
+    for (name, child) in &cluster.children {
+        let inner = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        let _ = writeln!(
+            dot,
+            "{pad}subgraph {} {{",
+            quote(&format!("cluster_{inner}"))
+        );
+        let _ = writeln!(
+            dot,
+            "{pad}  label={}; color=\"#bbbbbb\"; style=rounded; fontname=\"Helvetica\";",
+            quote(name)
+        );
+        write_cluster(dot, child, boxes, &inner, indent + 1);
+        let _ = writeln!(dot, "{pad}}}");
+    }
+}

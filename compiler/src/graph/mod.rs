@@ -1,0 +1,383 @@
+//! The graph of typed operations: petgraph inside, [`NodeId`] outside.
+//!
+//! Every node has one output tensor. Node names are unique and come from the source
+//! (`enc1.conv1.weight`), so that the same text names the checkpoint entry, the DOT node and the error.
+
+mod backward;
+pub mod dot;
+mod op;
+mod patch;
+mod stored;
+mod verify;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use petgraph::Direction;
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::EdgeRef;
+use serde::{Deserialize, Serialize};
+
+pub use backward::Backward;
+pub use op::{Op, OpInfo, attributes_of};
+pub use patch::Patch;
+pub use verify::verify;
+
+use crate::tensor_type::{ShapeError, TensorType};
+
+/// Names a node of one graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The number behind the name, dense enough to index a table of [`Graph::capacity`] rows.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Which part of a training step a node belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The network itself.
+    Forward,
+    /// The loss and the metrics.
+    Loss,
+    /// Gradients.
+    Backward,
+    /// Optimiser steps and running statistics.
+    Update,
+}
+
+/// An operation in place: its name in the source, its type and its phase.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The operation.
+    pub op: Arc<dyn Op>,
+    /// Unique, from the source.
+    pub name: String,
+    /// Type of the output.
+    pub ty: TensorType,
+    /// Part of the step.
+    pub phase: Phase,
+}
+
+/// A directed acyclic graph of operations with named outputs and effects.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    inner: StableDiGraph<Node, u32>,
+    names: BTreeMap<String, NodeId>,
+    outputs: BTreeMap<String, NodeId>,
+    effects: Vec<NodeId>,
+    phase: Phase,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self {
+            inner: StableDiGraph::new(),
+            names: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            effects: Vec::new(),
+            phase: Phase::Forward,
+        }
+    }
+}
+
+impl Graph {
+    /// The phase that nodes added from now on belong to.
+    pub fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// Adds an operation. A name that is taken gets a number behind it.
+    ///
+    /// # Errors
+    /// The op refuses its inputs.
+    pub fn add(
+        &mut self,
+        op: impl Op,
+        inputs: &[NodeId],
+        name: impl Into<String>,
+    ) -> Result<NodeId, ShapeError> {
+        self.add_shared(Arc::new(op), inputs, name)
+    }
+
+    /// [`Graph::add`] for an operation that is shared already.
+    ///
+    /// # Errors
+    /// The op refuses its inputs.
+    pub fn add_shared(
+        &mut self,
+        op: Arc<dyn Op>,
+        inputs: &[NodeId],
+        name: impl Into<String>,
+    ) -> Result<NodeId, ShapeError> {
+        let types: Vec<_> = inputs.iter().map(|&id| self.ty(id).clone()).collect();
+        let ty = op.infer(&types)?;
+        let name = self.free_name(name.into());
+        let node = Node {
+            op,
+            name: name.clone(),
+            ty,
+            phase: self.phase,
+        };
+        let index = self.inner.add_node(node);
+        let id = NodeId(index.index() as u32);
+        for (position, input) in inputs.iter().enumerate() {
+            self.inner
+                .add_edge(NodeIndex::new(input.index()), index, position as u32);
+        }
+        self.names.insert(name, id);
+        Ok(id)
+    }
+
+    fn free_name(&self, wanted: String) -> String {
+        if !self.names.contains_key(&wanted) {
+            return wanted;
+        }
+        let mut number = 2;
+        loop {
+            let name = format!("{wanted}#{number}");
+            if !self.names.contains_key(&name) {
+                return name;
+            }
+            number += 1;
+        }
+    }
+
+    /// The node behind `id`.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.inner[NodeIndex::new(id.index())]
+    }
+
+    /// The type of a node's output.
+    pub fn ty(&self, id: NodeId) -> &TensorType {
+        &self.node(id).ty
+    }
+
+    /// The name of a node.
+    pub fn name(&self, id: NodeId) -> &str {
+        &self.node(id).name
+    }
+
+    /// The op of a node as its own struct.
+    pub fn op<T: Op>(&self, id: NodeId) -> Option<&T> {
+        self.node(id).op.downcast()
+    }
+
+    /// The node of that name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.names.get(name).copied()
+    }
+
+    /// The inputs of a node, in order.
+    pub fn inputs(&self, id: NodeId) -> Vec<NodeId> {
+        let mut edges: Vec<_> = self
+            .inner
+            .edges_directed(NodeIndex::new(id.index()), Direction::Incoming)
+            .map(|edge| (*edge.weight(), NodeId(edge.source().index() as u32)))
+            .collect();
+        edges.sort_unstable();
+        edges.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// The types of a node's inputs, in order.
+    pub fn input_types(&self, id: NodeId) -> Vec<TensorType> {
+        self.inputs(id)
+            .into_iter()
+            .map(|input| self.ty(input).clone())
+            .collect()
+    }
+
+    /// The nodes that read a node, each once, in order of creation.
+    pub fn users(&self, id: NodeId) -> Vec<NodeId> {
+        let mut users: Vec<_> = self
+            .inner
+            .neighbors_directed(NodeIndex::new(id.index()), Direction::Outgoing)
+            .map(|index| NodeId(index.index() as u32))
+            .collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    /// All nodes, in order of creation.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.inner
+            .node_indices()
+            .map(|index| NodeId(index.index() as u32))
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.inner.node_count()
+    }
+
+    /// Whether the graph holds no node.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One more than the largest [`NodeId::index`].
+    pub fn capacity(&self) -> usize {
+        self.ids().map(|id| id.index() + 1).max().unwrap_or(0)
+    }
+
+    /// Names a node as an output.
+    pub fn set_output(&mut self, name: impl Into<String>, id: NodeId) {
+        self.outputs.insert(name.into(), id);
+    }
+
+    /// The outputs by name.
+    pub fn outputs(&self) -> &BTreeMap<String, NodeId> {
+        &self.outputs
+    }
+
+    /// Keeps a node that overwrites state alive.
+    pub fn add_effect(&mut self, id: NodeId) {
+        self.effects.push(id);
+    }
+
+    /// Nodes kept for what they overwrite, in order of creation.
+    pub fn effects(&self) -> &[NodeId] {
+        &self.effects
+    }
+
+    /// Replaces the op of a leaf (a parameter that is frozen, say); the type must stay.
+    ///
+    /// # Errors
+    /// The new op gives another type.
+    pub fn set_op(&mut self, id: NodeId, op: impl Op) -> Result<(), ShapeError> {
+        let ty = op.infer(&self.input_types(id))?;
+        if ty != *self.ty(id) {
+            return Err(ShapeError::new(format!(
+                "`{}` cannot change from {} to {ty}",
+                self.name(id),
+                self.ty(id)
+            )));
+        }
+        self.inner[NodeIndex::new(id.index())].op = Arc::new(op);
+        Ok(())
+    }
+
+    /// Lets every reader of `old` (and every output) read `new` instead, except the nodes in `keep`.
+    pub(crate) fn redirect(&mut self, old: NodeId, new: NodeId, keep: &[NodeId]) {
+        let edges: Vec<_> = self
+            .inner
+            .edges_directed(NodeIndex::new(old.index()), Direction::Outgoing)
+            .map(|edge| (edge.id(), edge.target(), *edge.weight()))
+            .collect();
+        for (edge, target, position) in edges {
+            if keep.contains(&NodeId(target.index() as u32)) {
+                continue;
+            }
+            self.inner.remove_edge(edge);
+            self.inner
+                .add_edge(NodeIndex::new(new.index()), target, position);
+        }
+        for output in self.outputs.values_mut().filter(|output| **output == old) {
+            *output = new;
+        }
+    }
+
+    /// Gives a node another name.
+    pub(crate) fn rename(&mut self, id: NodeId, name: String) {
+        let name = self.free_name(name);
+        let node = &mut self.inner[NodeIndex::new(id.index())];
+        self.names.remove(&node.name);
+        node.name.clone_from(&name);
+        self.names.insert(name, id);
+    }
+
+    /// Removes every node that neither an output nor an effect needs.
+    pub fn prune(&mut self) {
+        let mut live = vec![false; self.capacity()];
+        let mut open: Vec<_> = self
+            .outputs
+            .values()
+            .copied()
+            .chain(self.effects.iter().copied())
+            .collect();
+        while let Some(id) = open.pop() {
+            if !std::mem::replace(&mut live[id.index()], true) {
+                open.extend(self.inputs(id));
+            }
+        }
+        let dead: Vec<_> = self.ids().filter(|id| !live[id.index()]).collect();
+        for id in dead {
+            if let Some(node) = self.inner.remove_node(NodeIndex::new(id.index())) {
+                self.names.remove(&node.name);
+            }
+        }
+    }
+
+    /// All nodes, each after its inputs, in order of creation as far as that allows.
+    ///
+    /// # Errors
+    /// The nodes on a cycle.
+    pub fn topological(&self) -> Result<Vec<NodeId>, Vec<NodeId>> {
+        self.order(|id| self.inputs(id), |id| Reverse((false, id)))
+    }
+
+    /// All nodes, each after its inputs, and each node that overwrites another one after all other readers of
+    /// that one. The order is a function of the graph alone; overwriting nodes run as early as they can, so that
+    /// a gradient dies with its update.
+    ///
+    /// # Errors
+    /// The nodes still waiting, when the overwrites contradict the data flow.
+    pub fn schedule(&self) -> Result<Vec<NodeId>, Vec<NodeId>> {
+        let before = |id: NodeId| {
+            let mut before = self.inputs(id);
+            for &slot in self.node(id).op.overwrites() {
+                if let Some(&state) = before.get(slot) {
+                    before.extend(self.users(state).into_iter().filter(|&user| user != id));
+                }
+            }
+            before
+        };
+        self.order(before, |id| {
+            Reverse((self.node(id).op.overwrites().is_empty(), id))
+        })
+    }
+
+    fn order(
+        &self,
+        before: impl Fn(NodeId) -> Vec<NodeId>,
+        key: impl Fn(NodeId) -> Reverse<(bool, NodeId)>,
+    ) -> Result<Vec<NodeId>, Vec<NodeId>> {
+        let mut after: Vec<Vec<NodeId>> = vec![Vec::new(); self.capacity()];
+        let mut waits = vec![0usize; self.capacity()];
+        for id in self.ids() {
+            let mut before = before(id);
+            before.sort_unstable();
+            before.dedup();
+            waits[id.index()] = before.len();
+            for earlier in before {
+                after[earlier.index()].push(id);
+            }
+        }
+        let mut ready: BinaryHeap<_> = self
+            .ids()
+            .filter(|id| waits[id.index()] == 0)
+            .map(&key)
+            .collect();
+        let mut order = Vec::with_capacity(self.len());
+        while let Some(Reverse((_, id))) = ready.pop() {
+            order.push(id);
+            for &later in &after[id.index()] {
+                waits[later.index()] -= 1;
+                if waits[later.index()] == 0 {
+                    ready.push(key(later));
+                }
+            }
+        }
+        if order.len() == self.len() {
+            Ok(order)
+        } else {
+            Err(self.ids().filter(|id| waits[id.index()] > 0).collect())
+        }
+    }
+}

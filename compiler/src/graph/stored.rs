@@ -1,0 +1,94 @@
+//! A graph as data: nodes in scheduled order, types recomputed by each op's own rule when it is read back.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+use super::{Graph, NodeId, Phase};
+use crate::ops;
+
+#[derive(Serialize, Deserialize)]
+struct StoredNode {
+    name: String,
+    op: String,
+    attributes: serde_json::Value,
+    inputs: Vec<usize>,
+    phase: Phase,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredGraph {
+    nodes: Vec<StoredNode>,
+    outputs: Vec<(String, usize)>,
+    effects: Vec<usize>,
+}
+
+impl Serialize for Graph {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Creation order is the order of ids; readers rely on ids only through names and inputs.
+        let order = self
+            .topological()
+            .map_err(|_| ser::Error::custom("the graph has a cycle"))?;
+        let mut position = vec![0; self.capacity()];
+        for (at, id) in order.iter().enumerate() {
+            position[id.index()] = at;
+        }
+        let at = |id: &NodeId| position[id.index()];
+        let nodes = order
+            .iter()
+            .map(|&id| {
+                let node = self.node(id);
+                StoredNode {
+                    name: node.name.clone(),
+                    op: node.op.name().to_owned(),
+                    attributes: node.op.attributes(),
+                    inputs: self.inputs(id).iter().map(at).collect(),
+                    phase: node.phase,
+                }
+            })
+            .collect();
+        let outputs = self
+            .outputs()
+            .iter()
+            .map(|(name, id)| (name.clone(), at(id)))
+            .collect();
+        let effects = self.effects().iter().map(at).collect();
+        StoredGraph {
+            nodes,
+            outputs,
+            effects,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Graph {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = StoredGraph::deserialize(deserializer)?;
+        let mut graph = Graph::default();
+        let mut ids: Vec<NodeId> = Vec::with_capacity(stored.nodes.len());
+        let find = |ids: &[NodeId], at: usize| {
+            ids.get(at)
+                .copied()
+                .ok_or_else(|| de::Error::custom(format!("node {at} is read before it stands")))
+        };
+        for node in stored.nodes {
+            let inputs = node
+                .inputs
+                .iter()
+                .map(|&at| find(&ids, at))
+                .collect::<Result<Vec<_>, _>>()?;
+            let op = ops::read(&node.op, node.attributes).map_err(de::Error::custom)?;
+            graph.set_phase(node.phase);
+            let id = graph
+                .add_shared(op, &inputs, node.name.clone())
+                .map_err(|error| de::Error::custom(format!("node `{}`: {error}", node.name)))?;
+            ids.push(id);
+        }
+        for (name, at) in stored.outputs {
+            graph.set_output(name, find(&ids, at)?);
+        }
+        for at in stored.effects {
+            graph.add_effect(find(&ids, at)?);
+        }
+        Ok(graph)
+    }
+}

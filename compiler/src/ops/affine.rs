@@ -1,0 +1,33 @@
+//! A scale and an offset.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `affine`: `y = scale x + offset` with fixed numbers, element by element. With `scale = pi/2` and
+/// `offset = -pi/4` it is the post-processing `sst`, `y = (pi/2)(p - 1/2)`.
+///
+/// - Shapes: `x: f32[d..] -> y: f32[d..]`
+/// - Gradient: `dx = scale dy`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Affine {
+    /// Factor.
+    pub scale: f64,
+    /// Summand.
+    pub offset: f64,
+}
+
+impl Op for Affine {
+    op_identity!("affine");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        arity(inputs).map(|[x]| x.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![Some(back.affine(dy, self.scale, 0.0)?)])
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,263 @@
+//! Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167), as four ops that share channel statistics.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
+use super::leaf::Init;
+use super::running_average::RunningAverage;
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `batch_stats`: mean and biased variance of each channel over batch, rows and columns.
+///
+/// - Shapes: `x: f32[N, C, H, W] -> f32[2, C]`, row 0 the means, row 1 the variances.
+/// - Gradient: none of its own; [`BatchNorm`] in training differentiates through the statistics.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BatchStats;
+
+/// `batch_norm`: `y = (x - mean) / sqrt(variance + eps) * gamma + beta`; inputs `(x, stats, gamma, beta)`.
+///
+/// - Shapes: `x: f32[N, C, H, W]`, `stats: f32[2, C]`, `gamma, beta: f32[C]` `-> f32[N, C, H, W]`.
+/// - Gradient: in training through the statistics of the batch, which `stats` then must be; else they are constants.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BatchNorm {
+    /// Added to the variance under the root.
+    pub eps: f64,
+    /// Whether `stats` are those of this very `x`.
+    pub training: bool,
+}
+
+/// `batch_norm_sums`: per channel the sum of `dy` and of `dy (x - mean) / sqrt(variance + eps)`, which are the
+/// gradients of beta and gamma; inputs `(x, dy, stats)`.
+///
+/// - Shapes: `x, dy: f32[N, C, H, W]`, `stats: f32[2, C]` `-> f32[2, C]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BatchNormSums {
+    /// Added to the variance under the root.
+    pub eps: f64,
+}
+
+/// `batch_norm_grad_input`: with `r = 1 / sqrt(variance + eps)`, `m = N H W` and `xh` the normalised input,
+/// `dx = gamma r (dy - sums[0] / m - xh sums[1] / m)` in training and `gamma r dy` otherwise;
+/// inputs `(x, dy, stats, gamma, sums)`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BatchNormGradInput {
+    /// Added to the variance under the root.
+    pub eps: f64,
+    /// Whether the gradient flows through the statistics.
+    pub training: bool,
+}
+
+/// `stack_rows`: two vectors as the rows of a matrix.
+///
+/// - Shapes: `a, b: f32[C] -> f32[2, C]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StackRows;
+
+/// `take_row`: one row of a matrix.
+///
+/// - Shapes: `x: f32[R, C] -> f32[C]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TakeRow {
+    /// Which row.
+    pub row: usize,
+}
+
+impl Op for BatchStats {
+    op_identity!("batch_stats");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        Ok(TensorType::plain([2, x.as_image()?[1]]))
+    }
+    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![None])
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        3 * inputs[0].elements() as u64
+    }
+}
+
+impl Op for BatchNorm {
+    op_identity!("batch_norm");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, stats, gamma, beta] = arity(inputs)?;
+        let c = x.as_image().map_err(|e| e.at([0]))?[1];
+        if *stats != TensorType::plain([2, c]) {
+            return Err(ShapeError::new(format!(
+                "{c} channels need statistics f32[2, {c}], not {stats}"
+            ))
+            .at([0, 1]));
+        }
+        for (at, vector) in [(2, gamma), (3, beta)] {
+            if *vector != TensorType::plain([c]) {
+                return Err(ShapeError::new(format!(
+                    "{c} channels need a vector f32[{c}], not {vector}"
+                ))
+                .at([0, at]));
+            }
+        }
+        Ok(x.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let (x, stats, gamma) = (back.input(0), back.input(1), back.input(2));
+        let mut grads = vec![None; 4];
+        let sums = back.add(BatchNormSums { eps: self.eps }, &[x, dy, stats])?;
+        if back.needs(0) {
+            let op = BatchNormGradInput {
+                eps: self.eps,
+                training: self.training,
+            };
+            grads[0] = Some(back.add(op, &[x, dy, stats, gamma, sums])?);
+        }
+        if back.needs(2) {
+            grads[2] = Some(back.add(TakeRow { row: 1 }, &[sums])?);
+        }
+        if back.needs(3) {
+            grads[3] = Some(back.add(TakeRow { row: 0 }, &[sums])?);
+        }
+        Ok(grads)
+    }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        2 * output.elements() as u64
+    }
+}
+
+impl Op for BatchNormSums {
+    op_identity!("batch_norm_sums");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, dy, stats] = arity(inputs)?;
+        if x != dy || *stats != TensorType::plain([2, x.as_image()?[1]]) {
+            return Err(ShapeError::new(format!(
+                "{x}, {dy} and {stats} do not belong together"
+            )));
+        }
+        Ok(stats.clone())
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        4 * inputs[0].elements() as u64
+    }
+}
+
+impl Op for BatchNormGradInput {
+    op_identity!("batch_norm_grad_input");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, dy, stats, gamma, sums] = arity(inputs)?;
+        let c = x.as_image()?[1];
+        if x != dy
+            || stats != sums
+            || *stats != TensorType::plain([2, c])
+            || *gamma != TensorType::plain([c])
+        {
+            return Err(ShapeError::new(format!(
+                "{x}, {dy}, {stats}, {gamma} and {sums} do not belong together"
+            )));
+        }
+        Ok(x.clone())
+    }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        5 * output.elements() as u64
+    }
+}
+
+impl Op for StackRows {
+    op_identity!("stack_rows");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [a, b] = arity(inputs)?;
+        if a != b || a.rank() != 1 {
+            return Err(ShapeError::new(format!(
+                "two vectors of one length are needed, not {a} and {b}"
+            )));
+        }
+        Ok(TensorType::plain([2, a.shape[0]]))
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![
+            Some(back.add(TakeRow { row: 0 }, &[dy])?),
+            Some(back.add(TakeRow { row: 1 }, &[dy])?),
+        ])
+    }
+}
+
+impl Op for TakeRow {
+    op_identity!("take_row");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        match x.shape.as_slice() {
+            &[rows, columns] if self.row < rows => Ok(TensorType::plain([columns])),
+            _ => Err(ShapeError::new(format!("{x} has no row {}", self.row))),
+        }
+    }
+}
+
+fn batch_norm(
+    b: &mut Builder<'_>,
+    tensors: &[NodeId],
+    settings: &Settings,
+) -> Result<NodeId, ShapeError> {
+    let x = tensors[0];
+    let [n, c, h, w] = b.ty(x).as_image().map_err(|e| e.at([0]))?;
+    let vector = TensorType::plain([c]);
+    let gamma = b.parameter("weight", vector.clone(), Init::Constant { value: 1.0 })?;
+    let beta = b.parameter("bias", vector.clone(), Init::Constant { value: 0.0 })?;
+    let mean = b.statistic("running_mean", vector.clone(), 0.0)?;
+    let variance = b.statistic("running_var", vector, 1.0)?;
+    let stats = if b.training {
+        let count = n * h * w;
+        if count < 2 {
+            return Err(ShapeError::new(
+                "batch normalisation in training needs more than one value per channel",
+            )
+            .at([0]));
+        }
+        let stats = b.add(BatchStats, &[x], "stats")?;
+        let momentum = settings.float("momentum");
+        let unbiased = count as f64 / (count - 1) as f64;
+        for (state, row, factor, suffix) in [
+            (mean, 0, 1.0, "running_mean.next"),
+            (variance, 1, unbiased, "running_var.next"),
+        ] {
+            let next = b.add(
+                RunningAverage {
+                    momentum,
+                    row,
+                    factor,
+                },
+                &[state, stats],
+                suffix,
+            )?;
+            b.graph.add_effect(next);
+        }
+        stats
+    } else {
+        b.add(StackRows, &[mean, variance], "stats")?
+    };
+    b.output(
+        BatchNorm {
+            eps: settings.float("eps"),
+            training: b.training,
+        },
+        &[x, stats, gamma, beta],
+    )
+}
+
+pub(super) const LAYER: LayerInfo = LayerInfo {
+    name: "batch_norm",
+    doc: "batch normalisation with running statistics",
+    tensors: (1, 1),
+    settings: &[
+        Setting {
+            name: "eps",
+            kind: Kind::Float,
+            default: Some("1e-5"),
+            doc: "added to the variance",
+        },
+        Setting {
+            name: "momentum",
+            kind: Kind::Float,
+            default: Some("0.1"),
+            doc: "weight of a new batch in the running statistics",
+        },
+    ],
+    build: batch_norm,
+};

@@ -1,0 +1,117 @@
+//! Channels side by side, and ranges of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::LayerInfo;
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `concat`: two or more feature maps side by side along the channels.
+///
+/// - Shapes: `f32[N, C_i, H, W]... -> f32[N, sum of C_i, H, W]`
+/// - Gradient: [`Slice`] of `dy` for each input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Concat;
+
+/// `slice`: channels `start .. start + channels`.
+///
+/// - Shapes: `f32[N, C, H, W] -> f32[N, channels, H, W]`
+/// - Gradient: `dy` between maps of zeros.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Slice {
+    /// First channel.
+    pub start: usize,
+    /// Number of channels.
+    pub channels: usize,
+}
+
+impl Op for Concat {
+    op_identity!("concat");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let Some(first) = inputs.first() else {
+            return Err(ShapeError::new("nothing to concatenate"));
+        };
+        let [n, mut c, h, w] = first.as_image().map_err(|e| e.at([0]))?;
+        for (at, other) in inputs.iter().enumerate().skip(1) {
+            let [on, oc, oh, ow] = other.as_image().map_err(|e| e.at([at]))?;
+            for (axis, mine, theirs) in [
+                ("batch sizes", n, on),
+                ("heights", h, oh),
+                ("widths", w, ow),
+            ] {
+                if mine != theirs {
+                    return Err(ShapeError::new(format!("their {axis} differ"))
+                        .at([0, at])
+                        .help("all axes but `channel` must agree"));
+                }
+            }
+            c += oc;
+        }
+        Ok(TensorType::image([n, c, h, w]))
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let mut grads = Vec::with_capacity(back.arity());
+        let mut start = 0;
+        for i in 0..back.arity() {
+            let channels = back.ty(back.input(i)).as_image()?[1];
+            grads.push(if back.needs(i) {
+                Some(back.add(Slice { start, channels }, &[dy])?)
+            } else {
+                None
+            });
+            start += channels;
+        }
+        Ok(grads)
+    }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Op for Slice {
+    op_identity!("slice");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
+        if self.channels == 0 || self.start + self.channels > c {
+            let end = self.start + self.channels;
+            return Err(
+                ShapeError::new(format!("{x} has no channels {}..{end}", self.start)).at([0]),
+            );
+        }
+        Ok(TensorType::image([n, self.channels, h, w]))
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let [n, c, h, w] = back.ty(back.input(0)).as_image()?;
+        let mut parts = Vec::new();
+        for (channels, own) in [
+            (self.start, false),
+            (self.channels, true),
+            (c - self.start - self.channels, false),
+        ] {
+            if own {
+                parts.push(dy);
+            } else if channels > 0 {
+                let ty = TensorType::image([n, channels, h, w]);
+                parts.push(back.add(super::Constant { ty, value: 0.0 }, &[])?);
+            }
+        }
+        Ok(vec![Some(if parts.len() == 1 {
+            dy
+        } else {
+            back.add(Concat, &parts)?
+        })])
+    }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+pub(super) const LAYER: LayerInfo = LayerInfo {
+    name: "concat",
+    doc: "feature maps side by side along the channels",
+    tensors: (2, 64),
+    settings: &[],
+    build: |b, x, _| b.output(Concat, x),
+};

@@ -1,0 +1,486 @@
+//! Convolution, transposed convolution, and the gradients that they share.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
+use super::leaf::{Init, WeightKind};
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `conv2d`: cross-correlation with zero padding; inputs `(x, weight)` or `(x, weight, bias)`.
+///
+/// - Shapes: `x: f32[N, I, H, W]`, `weight: f32[O, I/groups, KH, KW]`, `bias: f32[O]` `-> f32[N, O, OH, OW]`,
+///   `OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1`.
+/// - Gradient: `dx` is a [`ConvTranspose2d`] of `dy`, `dweight` a [`Conv2dGradWeight`], `dbias` a [`ChannelSum`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// Step between windows, `[rows, columns]`.
+    pub stride: [usize; 2],
+    /// Zeros on each side, `[rows, columns]`.
+    pub padding: [usize; 2],
+    /// Distance between kernel taps, `[rows, columns]`.
+    pub dilation: [usize; 2],
+    /// Number of independent channel groups.
+    pub groups: usize,
+}
+
+/// `conv_transpose2d`: the transpose of [`Conv2d`] as a linear map; inputs `(x, weight)` or `(x, weight, bias)`.
+///
+/// - Shapes: `x: f32[N, I, H, W]`, `weight: f32[I, O/groups, KH, KW]`, `bias: f32[O]` `-> f32[N, O, OH, OW]`.
+/// - Gradient: `dx` is a [`Conv2d`] of `dy` with the same weight, `dweight` a [`Conv2dGradWeight`] of `(dy, x)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConvTranspose2d {
+    /// The convolution that this op transposes.
+    pub conv: Conv2d,
+    /// Height and width of the output.
+    pub output: [usize; 2],
+}
+
+/// `conv2d_grad_weight`: `dweight[o, i, ky, kx] = sum over n, y, x of dy[n, o, y, x] x[n, i, y s + ky d - p, ...]`;
+/// inputs `(x, dy)`.
+///
+/// - Shapes: `x: f32[N, I, H, W]`, `dy: f32[N, O, OH, OW]` `-> f32[O, I/groups, KH, KW]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conv2dGradWeight {
+    /// The convolution that this op differentiates.
+    pub conv: Conv2d,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+}
+
+/// `channel_sum`: the sum of each channel over batch, rows and columns.
+///
+/// - Shapes: `x: f32[N, C, H, W] -> f32[C]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChannelSum;
+
+impl Conv2d {
+    /// Height and width of the output for an input of `size` and a kernel of `kernel`.
+    ///
+    /// # Errors
+    /// The kernel does not fit into the padded input.
+    pub fn output_size(
+        &self,
+        size: [usize; 2],
+        kernel: [usize; 2],
+    ) -> Result<[usize; 2], ShapeError> {
+        let axis = |i: usize| {
+            let extent = self.dilation[i] * (kernel[i] - 1) + 1;
+            let padded = size[i] + 2 * self.padding[i];
+            if padded < extent {
+                let which = ["rows", "columns"][i];
+                return Err(ShapeError::new(format!(
+                    "the kernel spans {extent} {which}, the padded input has {padded}"
+                ))
+                .at([0])
+                .help(format!(
+                    "pad more, or give an input of at least {} {which}",
+                    extent.saturating_sub(2 * self.padding[i])
+                )));
+            }
+            Ok((padded - extent) / self.stride[i] + 1)
+        };
+        Ok([axis(0)?, axis(1)?])
+    }
+
+    fn check(&self) -> Result<(), ShapeError> {
+        if self.groups == 0 || self.stride.contains(&0) || self.dilation.contains(&0) {
+            return Err(ShapeError::new(
+                "stride, dilation and groups must be at least 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Splits off the optional bias and checks its length.
+fn with_bias(inputs: &[TensorType], channels: usize) -> Result<(), ShapeError> {
+    match inputs.get(2) {
+        Some(bias) if *bias != TensorType::plain([channels]) => {
+            Err(ShapeError::new(format!("the bias must be f32[{channels}], not {bias}")).at([2]))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn two_or_three(inputs: &[TensorType]) -> Result<[&TensorType; 2], ShapeError> {
+    match inputs {
+        [x, w] | [x, w, _] => Ok([x, w]),
+        _ => Err(ShapeError::new(format!(
+            "2 or 3 tensors are needed, {} given",
+            inputs.len()
+        ))),
+    }
+}
+
+impl Op for Conv2d {
+    op_identity!("conv2d");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        self.check()?;
+        let [x, w] = two_or_three(inputs)?;
+        let [n, c, h, width] = x.as_image().map_err(|e| e.at([0]))?;
+        let [o, i, kh, kw] = w.as_kernel().map_err(|e| e.at([1]))?;
+        if i * self.groups != c || o % self.groups != 0 {
+            return Err(ShapeError::new(format!(
+                "a weight {w} in {} group{} does not fit {c} channels",
+                self.groups,
+                if self.groups == 1 { "" } else { "s" }
+            ))
+            .at([0, 1]));
+        }
+        with_bias(inputs, o)?;
+        let [oh, ow] = self.output_size([h, width], [kh, kw])?;
+        Ok(TensorType::image([n, o, oh, ow]))
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let (x, w) = (back.input(0), back.input(1));
+        let [_, _, h, width] = back.ty(x).as_image()?;
+        let [_, _, kh, kw] = back.ty(w).as_kernel()?;
+        let mut grads = vec![None; back.arity()];
+        if back.needs(0) {
+            grads[0] = Some(back.add(
+                ConvTranspose2d {
+                    conv: self.clone(),
+                    output: [h, width],
+                },
+                &[dy, w],
+            )?);
+        }
+        if back.needs(1) {
+            grads[1] = Some(back.add(
+                Conv2dGradWeight {
+                    conv: self.clone(),
+                    kernel: [kh, kw],
+                },
+                &[x, dy],
+            )?);
+        }
+        if back.arity() == 3 && back.needs(2) {
+            grads[2] = Some(back.add(ChannelSum, &[dy])?);
+        }
+        Ok(grads)
+    }
+    fn flops(&self, inputs: &[TensorType], output: &TensorType) -> u64 {
+        let per_output = inputs[1].elements() / inputs[1].shape[0].max(1);
+        2 * output.elements() as u64 * per_output as u64
+    }
+}
+
+impl Op for ConvTranspose2d {
+    op_identity!("conv_transpose2d");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        self.conv.check()?;
+        let [x, w] = two_or_three(inputs)?;
+        let [n, c, h, width] = x.as_image().map_err(|e| e.at([0]))?;
+        let [i, o, kh, kw] = w.as_kernel().map_err(|e| e.at([1]))?;
+        let channels = o * self.conv.groups;
+        if i != c || c % self.conv.groups != 0 {
+            return Err(
+                ShapeError::new(format!("a weight {w} does not fit {c} channels")).at([0, 1]),
+            );
+        }
+        with_bias(inputs, channels)?;
+        if self.conv.output_size(self.output, [kh, kw])? != [h, width] {
+            let [oh, ow] = self.output;
+            return Err(
+                ShapeError::new(format!("no input of {h} x {width} gives {oh} x {ow}")).at([0]),
+            );
+        }
+        Ok(TensorType::image([
+            n,
+            channels,
+            self.output[0],
+            self.output[1],
+        ]))
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let (x, w) = (back.input(0), back.input(1));
+        let [_, _, kh, kw] = back.ty(w).as_kernel()?;
+        let mut grads = vec![None; back.arity()];
+        if back.needs(0) {
+            grads[0] = Some(back.add(self.conv.clone(), &[dy, w])?);
+        }
+        if back.needs(1) {
+            grads[1] = Some(back.add(
+                Conv2dGradWeight {
+                    conv: self.conv.clone(),
+                    kernel: [kh, kw],
+                },
+                &[dy, x],
+            )?);
+        }
+        if back.arity() == 3 && back.needs(2) {
+            grads[2] = Some(back.add(ChannelSum, &[dy])?);
+        }
+        Ok(grads)
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        let per_input = inputs[1].elements() / inputs[1].shape[0].max(1);
+        2 * inputs[0].elements() as u64 * per_input as u64
+    }
+}
+
+impl Op for Conv2dGradWeight {
+    op_identity!("conv2d_grad_weight");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        self.conv.check()?;
+        let [x, dy] = arity(inputs)?;
+        let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
+        let [dn, o, oh, ow] = dy.as_image().map_err(|e| e.at([1]))?;
+        if n != dn
+            || self.conv.output_size([h, w], self.kernel)? != [oh, ow]
+            || c % self.conv.groups != 0
+        {
+            return Err(
+                ShapeError::new(format!("a gradient {dy} does not fit an input {x}")).at([0, 1]),
+            );
+        }
+        Ok(TensorType::kernel([
+            o,
+            c / self.conv.groups,
+            self.kernel[0],
+            self.kernel[1],
+        ]))
+    }
+    // A weight's gradient is differentiated by nobody: the step has first derivatives only.
+    fn flops(&self, inputs: &[TensorType], output: &TensorType) -> u64 {
+        2 * inputs[1].elements() as u64 * (output.elements() / output.shape[0].max(1)) as u64
+    }
+}
+
+impl Op for ChannelSum {
+    op_identity!("channel_sum");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        Ok(TensorType::plain([x.as_image()?[1]]))
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        inputs[0].elements() as u64
+    }
+}
+
+const CHANNELS: Setting = Setting {
+    name: "channels",
+    kind: Kind::Int {
+        min: 1,
+        max: 1 << 20,
+    },
+    default: None,
+    doc: "number of output channels",
+};
+const KERNEL: Setting = Setting {
+    name: "k",
+    kind: Kind::Int { min: 1, max: 255 },
+    default: Some("3"),
+    doc: "height and width of the kernel",
+};
+const STRIDE: Setting = Setting {
+    name: "stride",
+    kind: Kind::Int { min: 1, max: 64 },
+    default: Some("1"),
+    doc: "step between windows",
+};
+const GROUPS: Setting = Setting {
+    name: "groups",
+    kind: Kind::Int {
+        min: 1,
+        max: 1 << 20,
+    },
+    default: Some("1"),
+    doc: "independent channel groups",
+};
+const BIAS: Setting = Setting {
+    name: "bias",
+    kind: Kind::Bool,
+    default: Some("true"),
+    doc: "add a bias to each channel",
+};
+const INIT: Setting = Setting {
+    name: "init",
+    kind: Kind::Word(&[
+        "default",
+        "kaiming_normal",
+        "kaiming_uniform",
+        "xavier_uniform",
+    ]),
+    default: Some("default"),
+    doc: "initialisation: default is uniform in +-1/sqrt(fan_in); kaiming_normal goes by fan_out, kaiming_uniform by fan_in",
+};
+
+fn weight_init(rule: &str, fan_in: usize, fan_out: usize) -> Init {
+    let uniform = |bound: f64| Init::Uniform {
+        low: -bound,
+        high: bound,
+    };
+    match rule {
+        "kaiming_normal" => Init::Normal {
+            std: (2.0 / fan_out as f64).sqrt(),
+        },
+        "kaiming_uniform" => uniform((6.0 / fan_in as f64).sqrt()),
+        "xavier_uniform" => uniform((6.0 / (fan_in + fan_out) as f64).sqrt()),
+        _ => Init::fan_in(fan_in),
+    }
+}
+
+/// The bias, uniform in +-1/sqrt(fan_in) under the default rule and 0 under the others.
+fn bias(
+    b: &mut Builder<'_>,
+    settings: &Settings,
+    channels: usize,
+    fan_in: usize,
+) -> Result<Option<NodeId>, ShapeError> {
+    if !settings.bool("bias") {
+        return Ok(None);
+    }
+    let init = if settings.word("init") == "default" {
+        Init::fan_in(fan_in)
+    } else {
+        Init::Constant { value: 0.0 }
+    };
+    b.parameter("bias", TensorType::plain([channels]), init)
+        .map(Some)
+}
+
+fn conv(
+    b: &mut Builder<'_>,
+    tensors: &[NodeId],
+    settings: &Settings,
+) -> Result<NodeId, ShapeError> {
+    let x = tensors[0];
+    let [_, c, _, _] = b.ty(x).as_image().map_err(|e| e.at([0]))?;
+    let (o, k, groups) = (
+        settings.int("channels")?,
+        settings.int("k")?,
+        settings.int("groups")?,
+    );
+    let (stride, dilation) = (settings.int("stride")?, settings.int("dilation")?);
+    if c % groups != 0 || o % groups != 0 {
+        return Err(ShapeError::new(format!(
+            "{groups} groups divide neither {c} input nor {o} output channels evenly"
+        ))
+        .at([0])
+        .help("`groups` must divide both"));
+    }
+    let padding = settings
+        .maybe_int("padding")
+        .unwrap_or(dilation * (k - 1) / 2);
+    let fan_in = c / groups * k * k;
+    let init = weight_init(settings.word("init"), fan_in, o / groups * k * k);
+    let weight = b.weight(
+        TensorType::kernel([o, c / groups, k, k]),
+        init,
+        WeightKind::Conv,
+    )?;
+    let mut inputs = vec![x, weight];
+    inputs.extend(bias(b, settings, o, fan_in)?);
+    let op = Conv2d {
+        stride: [stride; 2],
+        padding: [padding; 2],
+        dilation: [dilation; 2],
+        groups,
+    };
+    b.output(op, &inputs)
+}
+
+pub(super) const CONV: LayerInfo = LayerInfo {
+    name: "conv",
+    doc: "convolution (cross-correlation) with zero padding",
+    tensors: (1, 1),
+    settings: &[
+        CHANNELS,
+        KERNEL,
+        STRIDE,
+        Setting {
+            name: "padding",
+            kind: Kind::Int { min: 0, max: 255 },
+            default: Some("auto"),
+            doc: "zeros on each side; auto keeps the size at stride 1 and odd k",
+        },
+        Setting {
+            name: "dilation",
+            kind: Kind::Int { min: 1, max: 64 },
+            default: Some("1"),
+            doc: "distance between taps",
+        },
+        GROUPS,
+        BIAS,
+        INIT,
+    ],
+    build: conv,
+};
+
+fn conv_transpose(
+    b: &mut Builder<'_>,
+    tensors: &[NodeId],
+    settings: &Settings,
+) -> Result<NodeId, ShapeError> {
+    let x = tensors[0];
+    let [_, c, h, w] = b.ty(x).as_image().map_err(|e| e.at([0]))?;
+    let (o, k, groups) = (
+        settings.int("channels")?,
+        settings.int("k")?,
+        settings.int("groups")?,
+    );
+    let (stride, padding) = (settings.int("stride")?, settings.int("padding")?);
+    if c % groups != 0 || o % groups != 0 {
+        return Err(ShapeError::new(format!(
+            "{groups} groups divide neither {c} input nor {o} output channels evenly"
+        ))
+        .at([0])
+        .help("`groups` must divide both"));
+    }
+    let extent = |n: usize| {
+        ((n - 1) * stride + k)
+            .checked_sub(2 * padding)
+            .filter(|&n| n > 0)
+            .ok_or_else(|| {
+                ShapeError::new(format!("padding {padding} leaves nothing of the output")).at([0])
+            })
+    };
+    let output = [extent(h)?, extent(w)?];
+    // PyTorch counts the fan-in of a transposed convolution over its outputs.
+    let fan_in = o / groups * k * k;
+    let init = weight_init(settings.word("init"), fan_in, c * k * k);
+    let weight = b.weight(
+        TensorType::kernel([c, o / groups, k, k]),
+        init,
+        WeightKind::ConvTranspose,
+    )?;
+    let mut inputs = vec![x, weight];
+    inputs.extend(bias(b, settings, o, fan_in)?);
+    let conv = Conv2d {
+        stride: [stride; 2],
+        padding: [padding; 2],
+        dilation: [1, 1],
+        groups,
+    };
+    b.output(ConvTranspose2d { conv, output }, &inputs)
+}
+
+pub(super) const CONV_TRANSPOSE: LayerInfo = LayerInfo {
+    name: "conv_transpose",
+    doc: "transposed convolution",
+    tensors: (1, 1),
+    settings: &[
+        CHANNELS,
+        Setting {
+            default: Some("2"),
+            ..KERNEL
+        },
+        Setting {
+            default: Some("2"),
+            ..STRIDE
+        },
+        Setting {
+            name: "padding",
+            kind: Kind::Int { min: 0, max: 255 },
+            default: Some("0"),
+            doc: "rows and columns cut off each side",
+        },
+        GROUPS,
+        BIAS,
+        INIT,
+    ],
+    build: conv_transpose,
+};

@@ -1,0 +1,78 @@
+//! Cross-entropy over classes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `cross_entropy`: `y = log(sum over k of exp(x_k)) - x_t` for each pixel; inputs `(x, t)`, `t` the class number.
+///
+/// - Shapes: `x: f32[N, K, H, W]`, `t: f32[N, 1, H, W]` `-> f32[N, 1, H, W]`.
+/// - Gradient: [`CrossEntropyGrad`]; none flows to the target.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CrossEntropy;
+
+/// `cross_entropy_grad`: `dx_k = dy (softmax(x)_k - [k = t])`; inputs `(x, t, dy)`.
+///
+/// - Shapes: `x: f32[N, K, H, W]`, `t, dy: f32[N, 1, H, W]` `-> f32[N, K, H, W]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CrossEntropyGrad;
+
+/// `argmax`: the channel of the largest value of each pixel, the first one of equals.
+///
+/// - Shapes: `x: f32[N, K, H, W] -> f32[N, 1, H, W]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Argmax;
+
+fn one_channel(x: &TensorType, t: &TensorType) -> Result<TensorType, ShapeError> {
+    let [n, _, h, w] = x.as_image().map_err(|e| e.at([0]))?;
+    let wanted = TensorType::image([n, 1, h, w]);
+    if *t != wanted {
+        return Err(ShapeError::new(format!(
+            "logits {x} need a target {wanted} of class numbers, not {t}"
+        ))
+        .at([0, 1]));
+    }
+    Ok(wanted)
+}
+
+impl Op for CrossEntropy {
+    op_identity!("cross_entropy");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, t] = arity(inputs)?;
+        one_channel(x, t)
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let (x, t) = (back.input(0), back.input(1));
+        Ok(vec![Some(back.add(CrossEntropyGrad, &[x, t, dy])?), None])
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        4 * inputs[0].elements() as u64
+    }
+}
+
+impl Op for CrossEntropyGrad {
+    op_identity!("cross_entropy_grad");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, t, dy] = arity(inputs)?;
+        one_channel(x, t)?;
+        one_channel(x, dy)?;
+        Ok(x.clone())
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        5 * inputs[0].elements() as u64
+    }
+}
+
+impl Op for Argmax {
+    op_identity!("argmax");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        let [n, _, h, w] = x.as_image()?;
+        Ok(TensorType::image([n, 1, h, w]))
+    }
+    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![None])
+    }
+}

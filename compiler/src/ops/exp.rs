@@ -1,0 +1,28 @@
+//! The exponential function.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `exp`: `y = e^x`, element by element.
+///
+/// - Shapes: `x: f32[d..] -> y: f32[d..]`
+/// - Gradient: `dx = dy y`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exp;
+
+impl Op for Exp {
+    op_identity!("exp");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        arity(inputs).map(|[x]| x.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let y = back.output();
+        Ok(vec![Some(back.mul(dy, y)?)])
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,209 @@
+//! The operations. One file an op (a group of files for an op with its gradients), one line in [`OPS`]; what a
+//! person can call in a model stands in [`LAYERS`].
+
+mod adam;
+mod affine;
+mod arithmetic;
+mod batch_norm;
+mod bce_with_logits;
+mod circuit;
+mod concat;
+mod conv2d;
+mod cross_entropy;
+mod exp;
+mod expand;
+pub mod layer;
+mod leaf;
+mod lpp;
+mod matmul;
+mod max_pool2d;
+mod pad2d;
+mod reduce_sum;
+mod relu;
+mod reshape;
+mod resize2d;
+mod running_average;
+mod sgd;
+mod sigmoid;
+mod threshold;
+mod weight_map;
+
+use std::sync::Arc;
+
+pub use adam::Adam;
+pub use affine::Affine;
+pub use arithmetic::{Add, Div, Mul, Sub, scaled};
+pub use batch_norm::{
+    BatchNorm, BatchNormGradInput, BatchNormSums, BatchStats, StackRows, TakeRow,
+};
+pub use bce_with_logits::BceWithLogits;
+pub use circuit::{Circuit, CircuitGrad, Readout};
+pub use concat::{Concat, Slice};
+pub use conv2d::{ChannelSum, Conv2d, Conv2dGradWeight, ConvTranspose2d};
+pub use cross_entropy::{Argmax, CrossEntropy, CrossEntropyGrad};
+pub use exp::Exp;
+pub use expand::Expand;
+pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
+pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
+pub use lpp::{Lpp, LppGradParameters, LppGradProbability};
+pub use matmul::Matmul;
+pub use max_pool2d::{MaxPool2d, MaxPool2dGrad};
+pub use pad2d::{Crop2d, Pad2d};
+pub use reduce_sum::ReduceSum;
+pub use relu::{Relu, ReluGrad};
+pub use reshape::Reshape;
+pub use resize2d::{Resize2d, Resize2dGrad, ResizeMode};
+pub use running_average::RunningAverage;
+pub use sgd::Sgd;
+pub use sigmoid::Sigmoid;
+pub use threshold::Threshold;
+pub use weight_map::{WeightMap, WeightMapGrad};
+
+use crate::graph::{Op, OpInfo};
+
+/// Every op, by name.
+pub const OPS: &[OpInfo] = &[
+    OpInfo::of::<Adam>(
+        "adam",
+        "one step of Adam or AdamW on a parameter and its two moments",
+    ),
+    OpInfo::of::<Add>("add", "a + b"),
+    OpInfo::of::<Affine>("affine", "scale * x + offset"),
+    OpInfo::of::<Argmax>("argmax", "the channel of the largest value of each pixel"),
+    OpInfo::of::<BatchNorm>(
+        "batch_norm",
+        "normalisation by given channel statistics, scaled and shifted",
+    ),
+    OpInfo::of::<BatchNormGradInput>(
+        "batch_norm_grad_input",
+        "gradient of batch_norm and its statistics",
+    ),
+    OpInfo::of::<BatchNormSums>(
+        "batch_norm_sums",
+        "channel sums of dy and of dy times the normalised input",
+    ),
+    OpInfo::of::<BatchStats>("batch_stats", "mean and biased variance of each channel"),
+    OpInfo::of::<BceWithLogits>(
+        "bce_with_logits",
+        "binary cross-entropy of logits, element by element",
+    ),
+    OpInfo::of::<ChannelSum>("channel_sum", "sum of each channel"),
+    OpInfo::of::<Circuit>(
+        "circuit",
+        "amplitudes or probabilities of one variational circuit per row of angles",
+    ),
+    OpInfo::of::<CircuitGrad>("circuit_grad", "adjoint differentiation of circuit"),
+    OpInfo::of::<Concat>("concat", "feature maps side by side along the channels"),
+    OpInfo::of::<Constant>("constant", "a tensor of one value"),
+    OpInfo::of::<Conv2d>("conv2d", "cross-correlation of a feature map with a weight"),
+    OpInfo::of::<Conv2dGradWeight>("conv2d_grad_weight", "gradient of conv2d for its weight"),
+    OpInfo::of::<ConvTranspose2d>(
+        "conv_transpose2d",
+        "transposed convolution; the data gradient of conv2d",
+    ),
+    OpInfo::of::<Crop2d>("crop2d", "rows and columns cut off a feature map"),
+    OpInfo::of::<CrossEntropy>(
+        "cross_entropy",
+        "cross-entropy of class logits, pixel by pixel",
+    ),
+    OpInfo::of::<CrossEntropyGrad>(
+        "cross_entropy_grad",
+        "gradient of cross_entropy for its logits",
+    ),
+    OpInfo::of::<Div>("div", "a / b"),
+    OpInfo::of::<Exp>("exp", "e to the power x"),
+    OpInfo::of::<Expand>("expand", "axes of extent one repeated"),
+    OpInfo::of::<Input>("input", "a tensor that the host hands in at each step"),
+    OpInfo::of::<Lpp>(
+        "lpp",
+        "learned linear map of a probability and the bits of its index",
+    ),
+    OpInfo::of::<LppGradParameters>(
+        "lpp_grad_parameters",
+        "gradient of lpp for its weights and bias",
+    ),
+    OpInfo::of::<LppGradProbability>(
+        "lpp_grad_probability",
+        "gradient of lpp for the probabilities",
+    ),
+    OpInfo::of::<Matmul>("matmul", "matrix product over the last two axes"),
+    OpInfo::of::<MaxPool2d>("max_pool2d", "largest value of each window"),
+    OpInfo::of::<MaxPool2dGrad>(
+        "max_pool2d_grad",
+        "gradient of max_pool2d: to the first maximum of each window",
+    ),
+    OpInfo::of::<Mul>("mul", "a * b"),
+    OpInfo::of::<Pad2d>("pad2d", "zeros around a feature map"),
+    OpInfo::of::<Parameter>("parameter", "a tensor kept between steps"),
+    OpInfo::of::<ReduceSum>("reduce_sum", "sum over axes, which stay with extent one"),
+    OpInfo::of::<Relu>("relu", "max(x, 0)"),
+    OpInfo::of::<ReluGrad>("relu_grad", "dy where x > 0, else 0"),
+    OpInfo::of::<Reshape>("reshape", "the same bytes under another shape"),
+    OpInfo::of::<Resize2d>(
+        "resize2d",
+        "bilinear or nearest resampling of a feature map",
+    ),
+    OpInfo::of::<Resize2dGrad>("resize2d_grad", "gradient of resize2d"),
+    OpInfo::of::<RunningAverage>(
+        "running_average",
+        "exponential moving average of a row of batch statistics",
+    ),
+    OpInfo::of::<Sgd>(
+        "sgd",
+        "one step of stochastic gradient descent with momentum",
+    ),
+    OpInfo::of::<Sigmoid>("sigmoid", "1 / (1 + exp(-x))"),
+    OpInfo::of::<Slice>("slice", "a range of channels"),
+    OpInfo::of::<StackRows>("stack_rows", "two vectors as the rows of a matrix"),
+    OpInfo::of::<Sub>("sub", "a - b"),
+    OpInfo::of::<TakeRow>("take_row", "one row of a matrix"),
+    OpInfo::of::<Threshold>("threshold", "1 where x > limit, else 0"),
+    OpInfo::of::<WeightMap>("weight_map", "circuit outputs arranged as a layer's weight"),
+    OpInfo::of::<WeightMapGrad>(
+        "weight_map_grad",
+        "gradient of weight_map: a weight's entries back to circuit outputs",
+    ),
+];
+
+/// Every layer function of the language, by name.
+pub const LAYERS: &[LayerInfo] = &[
+    arithmetic::ADD,
+    batch_norm::LAYER,
+    concat::LAYER,
+    conv2d::CONV,
+    conv2d::CONV_TRANSPOSE,
+    arithmetic::DIV,
+    matmul::LINEAR,
+    max_pool2d::LAYER,
+    arithmetic::MUL,
+    pad2d::PAD,
+    pad2d::PAD_TO,
+    relu::LAYER,
+    resize2d::LAYER,
+    sigmoid::LAYER,
+    arithmetic::SUB,
+    reshape::TO_IMAGE,
+    reshape::TO_TOKENS,
+];
+
+/// Makes an op from its name and attributes.
+///
+/// # Errors
+/// An unknown name, or attributes that the op does not have.
+pub fn read(name: &str, attributes: serde_json::Value) -> Result<Arc<dyn Op>, String> {
+    let info = OPS
+        .iter()
+        .find(|info| info.name == name)
+        .ok_or_else(|| format!("there is no op `{name}`"))?;
+    (info.read)(attributes).map_err(|error| format!("op `{name}`: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_and_unique() {
+        assert!(OPS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+}

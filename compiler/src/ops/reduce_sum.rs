@@ -1,0 +1,40 @@
+//! Sums over axes.
+
+use serde::{Deserialize, Serialize};
+
+use super::expand::Expand;
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `reduce_sum`: the sum over `axes` (logical), which stay with extent one.
+///
+/// - Shapes: `f32[d..] -> f32[d.. with 1 at the axes]`
+/// - Gradient: [`Expand`] of `dy`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReduceSum {
+    /// Logical axes, ascending.
+    pub axes: Vec<usize>,
+}
+
+impl Op for ReduceSum {
+    op_identity!("reduce_sum");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        let mut ty = x.clone();
+        for &axis in &self.axes {
+            match ty.shape.get_mut(axis) {
+                Some(extent) => *extent = 1,
+                None => return Err(ShapeError::new(format!("{x} has no axis {axis}")).at([0])),
+            }
+        }
+        Ok(ty)
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let to = back.ty(back.input(0)).clone();
+        Ok(vec![Some(back.add(Expand { to }, &[dy])?)])
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        inputs[0].elements() as u64
+    }
+}

@@ -1,0 +1,53 @@
+//! The rectifier.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::LayerInfo;
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
+
+/// `relu`: the rectifier `y = max(x, 0)`, element by element.
+///
+/// - Shapes: `x: f32[d..] -> y: f32[d..]`
+/// - Gradient: `dx = dy` where `x > 0`, else 0; at the kink `x = 0` it is 0.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Relu;
+
+/// `relu_grad`: `dx = dy` where `x > 0`, else 0. Inputs `(x, dy)`; `x` may be the output of relu as well.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReluGrad;
+
+impl Op for Relu {
+    op_identity!("relu");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        arity(inputs).map(|[x]| x.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        // The output has the sign that matters, and reading it lets the input die early.
+        let y = back.output();
+        Ok(vec![Some(back.add(ReluGrad, &[y, dy])?)])
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+impl Op for ReluGrad {
+    op_identity!("relu_grad");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, dy] = arity(inputs)?;
+        broadcast(x, dy)
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+pub(super) const LAYER: LayerInfo = LayerInfo {
+    name: "relu",
+    doc: "rectifier max(x, 0)",
+    tensors: (1, 1),
+    settings: &[],
+    build: |b, x, _| b.output(Relu, x),
+};

@@ -1,0 +1,111 @@
+//! Changes of shape that move no bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Kind, LayerInfo, Setting};
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
+
+/// `reshape`: the same bytes under another shape. A feature map `[N, C, H, W]` and its tokens `[N, H W, C]` are the
+/// same bytes, since channels lie innermost.
+///
+/// - Gradient: the reshape back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reshape {
+    /// Type of the output.
+    pub to: TensorType,
+}
+
+/// The shape in memory order.
+fn stored(ty: &TensorType) -> Vec<usize> {
+    ty.memory_order()
+        .into_iter()
+        .map(|axis| ty.shape[axis])
+        .collect()
+}
+
+impl Op for Reshape {
+    op_identity!("reshape");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        let refuse = || {
+            ShapeError::new(format!(
+                "{x} cannot be read as {} without moving its bytes",
+                self.to
+            ))
+            .at([0])
+        };
+        if x.elements() != self.to.elements() {
+            return Err(refuse());
+        }
+        // Between layouts the innermost extent must stay: channels remain channels.
+        let innermost = |ty: &TensorType| stored(ty).last().copied().unwrap_or(1);
+        let plain = x.layout == Layout::Plain && self.to.layout == Layout::Plain;
+        if plain
+            || x.elements() == 1
+            || x.layout == self.to.layout
+            || innermost(x) == innermost(&self.to)
+        {
+            return Ok(self.to.clone());
+        }
+        Err(refuse())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let to = back.ty(back.input(0)).clone();
+        Ok(vec![Some(back.add(Reshape { to }, &[dy])?)])
+    }
+    fn is_view(&self) -> bool {
+        true
+    }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+pub(super) const TO_TOKENS: LayerInfo = LayerInfo {
+    name: "to_tokens",
+    doc: "a feature map [N, C, H, W] as tokens [N, H*W, C], row by row",
+    tensors: (1, 1),
+    settings: &[],
+    build: |b, x, _| {
+        let [n, c, h, w] = b.ty(x[0]).as_image().map_err(|e| e.at([0]))?;
+        b.output(
+            Reshape {
+                to: TensorType::plain([n, h * w, c]),
+            },
+            x,
+        )
+    },
+};
+
+pub(super) const TO_IMAGE: LayerInfo = LayerInfo {
+    name: "to_image",
+    doc: "tokens [N, T, C] as a feature map [N, C, height, T/height]",
+    tensors: (1, 1),
+    settings: &[Setting {
+        name: "height",
+        kind: Kind::Int {
+            min: 1,
+            max: 1 << 20,
+        },
+        default: None,
+        doc: "rows of the feature map",
+    }],
+    build: |b, x, settings| {
+        let ty = b.ty(x[0]);
+        let height = settings.int("height")?;
+        match *ty.shape.as_slice() {
+            [n, t, c] if ty.layout == Layout::Plain && t % height == 0 => b.output(
+                Reshape {
+                    to: TensorType::image([n, c, height, t / height]),
+                },
+                x,
+            ),
+            [_, t, _] if ty.layout == Layout::Plain => {
+                Err(ShapeError::new(format!("{t} tokens do not fill {height} rows evenly")).at([0]))
+            }
+            _ => Err(ShapeError::new(format!("tokens [N, T, C] are needed, not {ty}")).at([0])),
+        }
+    },
+};

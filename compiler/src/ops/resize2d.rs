@@ -1,0 +1,146 @@
+//! Resampling of feature maps.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Kind, LayerInfo, Setting};
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// Where an output pixel reads the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResizeMode {
+    /// `source = floor(i n_in / n_out)`.
+    Nearest,
+    /// Linear in both axes, `source = max(0, (i + 1/2) n_in / n_out - 1/2)` (`align_corners = false`).
+    Bilinear,
+    /// Linear in both axes, `source = i (n_in - 1) / (n_out - 1)` (`align_corners = true`).
+    BilinearCorners,
+}
+
+impl ResizeMode {
+    /// The two input positions that output position `i` reads along one axis, and the weight of the second.
+    pub fn source(self, i: usize, from: usize, to: usize) -> (usize, usize, f64) {
+        let at = match self {
+            Self::Nearest => return (i * from / to, i * from / to, 0.0),
+            Self::Bilinear => (((i as f64 + 0.5) * from as f64 / to as f64) - 0.5).max(0.0),
+            Self::BilinearCorners if to == 1 => 0.0,
+            Self::BilinearCorners => i as f64 * (from as f64 - 1.0) / (to as f64 - 1.0),
+        };
+        let low = (at.floor() as usize).min(from - 1);
+        (low, (low + 1).min(from - 1), at - low as f64)
+    }
+}
+
+/// `resize2d`: resampling of a feature map to another height and width.
+///
+/// - Shapes: `f32[N, C, H, W] -> f32[N, C, size[0], size[1]]`
+/// - Gradient: [`Resize2dGrad`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resize2d {
+    /// Height and width of the output.
+    pub size: [usize; 2],
+    /// How pixels are read.
+    pub mode: ResizeMode,
+}
+
+/// `resize2d_grad`: each `dy` goes to the pixels it was read from, with their weights.
+///
+/// - Shapes: `f32[N, C, OH, OW] -> f32[N, C, size[0], size[1]]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resize2dGrad {
+    /// Height and width of the input of the resampling.
+    pub size: [usize; 2],
+    /// How pixels were read.
+    pub mode: ResizeMode,
+}
+
+impl Op for Resize2d {
+    op_identity!("resize2d");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        let [n, c, _, _] = x.as_image().map_err(|e| e.at([0]))?;
+        if self.size.contains(&0) {
+            return Err(ShapeError::new(
+                "the new height and width must be at least 1",
+            ));
+        }
+        Ok(TensorType::image([n, c, self.size[0], self.size[1]]))
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let [_, _, h, w] = back.ty(back.input(0)).as_image()?;
+        Ok(vec![Some(back.add(
+            Resize2dGrad {
+                size: [h, w],
+                mode: self.mode,
+            },
+            &[dy],
+        )?)])
+    }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        8 * output.elements() as u64
+    }
+}
+
+impl Op for Resize2dGrad {
+    op_identity!("resize2d_grad");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        Resize2d {
+            size: self.size,
+            mode: self.mode,
+        }
+        .infer(inputs)
+    }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        8 * inputs[0].elements() as u64
+    }
+}
+
+pub(super) const LAYER: LayerInfo = LayerInfo {
+    name: "resize",
+    doc: "resampling of a feature map: by a factor, or to the height and width of a second map",
+    tensors: (1, 2),
+    settings: &[
+        Setting {
+            name: "scale",
+            kind: Kind::Int { min: 1, max: 64 },
+            default: Some("auto"),
+            doc: "factor on height and width; needed when there is no second map",
+        },
+        Setting {
+            name: "mode",
+            kind: Kind::Word(&["bilinear", "nearest"]),
+            default: Some("bilinear"),
+            doc: "how pixels are read",
+        },
+        Setting {
+            name: "align_corners",
+            kind: Kind::Bool,
+            default: Some("false"),
+            doc: "whether the corner pixels of both maps coincide (bilinear only)",
+        },
+    ],
+    build: |b, x, settings| {
+        let [_, _, h, w] = b.ty(x[0]).as_image().map_err(|e| e.at([0]))?;
+        let size = match (x.get(1), settings.maybe_int("scale")) {
+            (Some(&like), None) => {
+                let [_, _, h, w] = b.ty(like).as_image().map_err(|e| e.at([1]))?;
+                [h, w]
+            }
+            (None, Some(scale)) => [h * scale, w * scale],
+            _ => {
+                return Err(
+                    ShapeError::new("either a second map or `scale` says the new size")
+                        .help("give exactly one"),
+                );
+            }
+        };
+        let mode = match (settings.word("mode"), settings.bool("align_corners")) {
+            ("nearest", _) => ResizeMode::Nearest,
+            (_, false) => ResizeMode::Bilinear,
+            (_, true) => ResizeMode::BilinearCorners,
+        };
+        b.output(Resize2d { size, mode }, &x[..1])
+    },
+};

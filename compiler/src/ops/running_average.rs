@@ -1,0 +1,36 @@
+//! Running statistics.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::Op;
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `running_average`: `state = (1 - momentum) state + momentum factor stats[row]`, in place; inputs `(state, stats)`.
+///
+/// - Shapes: `state: f32[C]`, `stats: f32[2, C]` `-> f32[C]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunningAverage {
+    /// Weight of the new value.
+    pub momentum: f64,
+    /// Row of the statistics.
+    pub row: usize,
+    /// Factor on the new value: n / (n - 1) makes a biased variance unbiased.
+    pub factor: f64,
+}
+
+impl Op for RunningAverage {
+    op_identity!("running_average");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [state, stats] = arity(inputs)?;
+        if state.rank() != 1 || *stats != TensorType::plain([2, state.shape[0]]) || self.row > 1 {
+            return Err(ShapeError::new(format!(
+                "{state} is no running statistic of {stats}"
+            )));
+        }
+        Ok(state.clone())
+    }
+    fn overwrites(&self) -> &'static [usize] {
+        &[0]
+    }
+}

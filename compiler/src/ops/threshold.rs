@@ -1,0 +1,30 @@
+//! The step function.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `threshold`: 1 where `x > limit`, else 0.
+///
+/// - Shapes: `x: f32[d..] -> y: f32[d..]`
+/// - Gradient: none flows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Threshold {
+    /// The limit that `x` must exceed.
+    pub limit: f64,
+}
+
+impl Op for Threshold {
+    op_identity!("threshold");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        arity(inputs).map(|[x]| x.clone())
+    }
+    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![None])
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}

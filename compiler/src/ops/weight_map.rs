@@ -1,0 +1,109 @@
+//! From circuit outputs to a layer's weight (Eq. 8) and back.
+
+use serde::{Deserialize, Serialize};
+
+use super::leaf::WeightKind;
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// `weight_map`: arranges circuit outputs as the weight of a layer, Eq. 8 of HQC-TF
+/// (doi 10.1038/s41598-026-40127-z): circuit `(target * KH + kh) * KW + kw` gives the entries of `target` at kernel
+/// position `(kh, kw)` along the other side.
+///
+/// - Shapes: `y: f32[targets KH KW, longer] -> to` (a convolution, transposed convolution or linear weight).
+/// - Gradient: [`WeightMapGrad`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WeightMap {
+    /// Type of the weight.
+    pub to: TensorType,
+    /// Which of its axes are outputs and inputs.
+    pub kind: WeightKind,
+    /// Whether the targets are the input channels (the case `C_in <= C_out`) or the output channels.
+    pub input_targets: bool,
+}
+
+/// `weight_map_grad`: the entries of a weight's gradient back in the order of circuit outputs.
+///
+/// - Shapes: `dweight -> f32[targets KH KW, longer]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WeightMapGrad {
+    /// The arrangement that this op reverses.
+    pub map: WeightMap,
+}
+
+impl WeightMap {
+    /// `[outputs, inputs, KH, KW]` of the weight; both channel sides as stored (per group).
+    pub fn sides(&self) -> [usize; 4] {
+        match (self.kind, self.to.shape.as_slice()) {
+            (WeightKind::ConvTranspose, &[i, o, h, w]) => [o, i, h, w],
+            (_, &[o, i, h, w]) => [o, i, h, w],
+            (_, &[o, i]) => [o, i, 1, 1],
+            _ => [0; 4],
+        }
+    }
+
+    /// `[circuits, longer]`: how many circuits there are and how many amplitudes of each are used.
+    pub fn circuits(&self) -> [usize; 2] {
+        let [o, i, h, w] = self.sides();
+        if self.input_targets {
+            [i * h * w, o]
+        } else {
+            [o * h * w, i]
+        }
+    }
+
+    /// Distances in memory, in elements, that a weight entry moves by with its target, `kh`, `kw` and amplitude.
+    pub fn strides(&self) -> [usize; 4] {
+        let s = self.to.strides();
+        let (o, i, h, w) = match (self.kind, s.as_slice()) {
+            (WeightKind::ConvTranspose, &[i, o, h, w]) | (_, &[o, i, h, w]) => (o, i, h, w),
+            (_, &[o, i]) => (o, i, 0, 0),
+            _ => (0, 0, 0, 0),
+        };
+        if self.input_targets {
+            [i, h, w, o]
+        } else {
+            [o, h, w, i]
+        }
+    }
+}
+
+impl Op for WeightMap {
+    op_identity!("weight_map");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [y] = arity(inputs)?;
+        let [circuits, longer] = self.circuits();
+        if *y != TensorType::plain([circuits, longer]) || circuits == 0 {
+            return Err(ShapeError::new(format!(
+                "a weight {} needs f32[{circuits}, {longer}], not {y}",
+                self.to
+            ))
+            .at([0]));
+        }
+        Ok(self.to.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![Some(
+            back.add(WeightMapGrad { map: self.clone() }, &[dy])?,
+        )])
+    }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Op for WeightMapGrad {
+    op_identity!("weight_map_grad");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [dy] = arity(inputs)?;
+        if *dy != self.map.to {
+            return Err(ShapeError::new(format!("{dy} is no gradient of {}", self.map.to)).at([0]));
+        }
+        let [circuits, longer] = self.map.circuits();
+        Ok(TensorType::plain([circuits, longer]))
+    }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,122 @@
+//! Reverse-mode differentiation: adds the gradient of a scalar with respect to every trained parameter.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{Backward, Graph, NodeId, Phase};
+use crate::ops::{Add, Constant, Parameter, ParameterKind};
+use crate::tensor_type::ShapeError;
+
+/// A node that stands in the way of differentiation.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("`{node}`: {source}")]
+pub struct AutodiffError {
+    /// The node's name.
+    pub node: String,
+    /// What its op says.
+    pub source: ShapeError,
+}
+
+/// The trained parameters of a graph, in order of creation.
+pub fn trained(graph: &Graph) -> Vec<NodeId> {
+    graph
+        .ids()
+        .filter(|&id| {
+            graph
+                .op::<Parameter>(id)
+                .is_some_and(|p| p.kind == ParameterKind::Trained)
+        })
+        .collect()
+}
+
+/// Adds the backward pass of the scalar `loss`; gives each node of `wanted` its gradient (zeros where the loss does
+/// not depend on it).
+///
+/// # Errors
+/// An op between a wanted node and the loss has no gradient.
+pub fn differentiate(
+    graph: &mut Graph,
+    loss: NodeId,
+    wanted: &[NodeId],
+) -> Result<Vec<(NodeId, NodeId)>, AutodiffError> {
+    graph.set_phase(Phase::Backward);
+    let order = graph.topological().map_err(|waiting| AutodiffError {
+        node: waiting
+            .first()
+            .map(|&id| graph.name(id).to_owned())
+            .unwrap_or_default(),
+        source: ShapeError::new("the graph has a cycle"),
+    })?;
+    let mut needs = vec![false; graph.capacity()];
+    for &id in wanted {
+        needs[id.index()] = true;
+    }
+    for &id in &order {
+        if graph.inputs(id).iter().any(|input| needs[input.index()]) {
+            needs[id.index()] = true;
+        }
+    }
+    let fail = |graph: &Graph, id: NodeId, source: ShapeError| AutodiffError {
+        node: graph.name(id).to_owned(),
+        source,
+    };
+    let mut pending: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    let one = Constant {
+        ty: graph.ty(loss).clone(),
+        value: 1.0,
+    };
+    let name = format!("{}.grad", graph.name(loss));
+    let seed = graph
+        .add(one, &[], name)
+        .map_err(|e| fail(graph, loss, e))?;
+    pending.insert(loss, seed);
+    let mut gradients: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    for &id in order.iter().rev() {
+        if !needs[id.index()] {
+            continue;
+        }
+        let Some(dy) = pending.remove(&id) else {
+            continue;
+        };
+        gradients.insert(id, dy);
+        let inputs = graph.inputs(id);
+        if inputs.is_empty() {
+            continue;
+        }
+        let wants = inputs.iter().map(|input| needs[input.index()]).collect();
+        let op = graph.node(id).op.clone();
+        let mut back = Backward::new(graph, id, wants);
+        let grads = op.grad(&mut back, dy).map_err(|e| fail(graph, id, e))?;
+        for (input, grad) in inputs.into_iter().zip(grads) {
+            let Some(grad) = grad.filter(|_| needs[input.index()]) else {
+                continue;
+            };
+            let total = match pending.get(&input) {
+                None => grad,
+                Some(&so_far) => {
+                    let name = format!("{}.grad.sum", graph.name(input));
+                    graph
+                        .add(Add, &[so_far, grad], name)
+                        .map_err(|e| fail(graph, input, e))?
+                }
+            };
+            pending.insert(input, total);
+        }
+    }
+    wanted
+        .iter()
+        .map(|&id| {
+            let gradient = match gradients.get(&id) {
+                Some(&gradient) => gradient,
+                None => {
+                    let zero = Constant {
+                        ty: graph.ty(id).clone(),
+                        value: 0.0,
+                    };
+                    let name = format!("{}.grad", graph.name(id));
+                    graph.add(zero, &[], name).map_err(|e| fail(graph, id, e))?
+                }
+            };
+            Ok((id, gradient))
+        })
+        .collect()
+}
