@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod cli;
 pub mod cpu;
+pub mod data;
 pub mod durable;
 pub mod executor;
 pub mod random;

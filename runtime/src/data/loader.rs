@@ -1,0 +1,334 @@
+//! Datasets: the samples of the two splits, and epochs of batches that a thread of its own prepares.
+
+use super::error::DataError;
+use super::kits19::{self, CaseFiles, case_name};
+use super::phantom;
+use super::preprocess::{Rect, case_records};
+use super::settings::{Cases, DataSettings, Layout, Task};
+use super::store::CaseStore;
+use crate::random::Stream;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+
+/// Batches that wait ready while the executor works.
+const READY: usize = 3;
+
+/// Where a sample comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleInfo {
+    /// Case number.
+    pub case: u32,
+    /// Slice of the volume.
+    pub slice: usize,
+    /// Where on the slice.
+    pub rect: Rect,
+    /// Whether the rectangle is only a part of the slice.
+    pub cropped: bool,
+}
+
+impl std::fmt::Display for SampleInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/slice {}", case_name(self.case), self.slice)?;
+        if self.cropped {
+            let r = self.rect;
+            write!(f, "/rows {}..{} columns {}..{}", r.y0, r.y1, r.x0, r.x1)?;
+        }
+        Ok(())
+    }
+}
+
+/// One sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Grey values, 0 to 1; [1, H, W].
+    pub image: Vec<f32>,
+    /// 1 on the target, otherwise 0; [1, H, W].
+    pub mask: Vec<u8>,
+    /// Where it comes from.
+    pub info: SampleInfo,
+}
+
+/// Samples put together for one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// N, C = 1, H, W.
+    pub shape: [usize; 4],
+    /// Grey values, 0 to 1.
+    pub images: Vec<f32>,
+    /// 1.0 on the target, otherwise 0.0.
+    pub masks: Vec<f32>,
+    /// The split's samples in this batch, in order.
+    pub samples: Vec<usize>,
+}
+
+/// The samples of one split.
+#[derive(Debug)]
+pub struct Split {
+    /// `train` or `test`.
+    pub name: &'static str,
+    /// Rows and columns of a sample.
+    pub size: [usize; 2],
+    samples: Vec<(SampleInfo, usize, usize)>,
+    stores: Vec<Arc<CaseStore>>,
+}
+
+/// Both splits.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// To learn from.
+    pub train: Arc<Split>,
+    /// To measure on.
+    pub test: Arc<Split>,
+}
+
+/// How far the preparation of a dataset is, in cases.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Cases that are ready.
+    pub done: usize,
+    /// Cases in all.
+    pub total: usize,
+}
+
+impl Dataset {
+    /// Finds, reads, preprocesses and holds the cases of both splits.
+    ///
+    /// Each worker has one volume in memory at a time. `run_folder` is where the settings' automatic cache goes beside.
+    ///
+    /// - Errors: whatever is wrong with settings, files or splits; all faulty cases together.
+    pub fn open(
+        settings: &DataSettings,
+        run_folder: &Path,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Dataset, DataError> {
+        let _ = run_folder;
+        settings.check()?;
+        let splits = [("train", &settings.train), ("test", &settings.test)];
+        for (split, cases) in splits {
+            if cases.is_empty() {
+                return Err(DataError::EmptySplit {
+                    split,
+                    fault: format!("`{split}` names no case; write for example `{split} = 0..4`"),
+                });
+            }
+        }
+        let jobs = jobs(settings, splits)?;
+        let stores = prepare(settings, &jobs, progress)?;
+        let [train, test] = splits.map(|(name, cases)| Split::new(name, cases, settings, &stores));
+        Ok(Dataset {
+            train: Arc::new(train?),
+            test: Arc::new(test?),
+        })
+    }
+}
+
+/// The cases of both splits, each once, with its files where it has any.
+fn jobs(
+    settings: &DataSettings,
+    splits: [(&'static str, &Cases); 2],
+) -> Result<BTreeMap<u32, Option<CaseFiles>>, DataError> {
+    let mut jobs = BTreeMap::new();
+    for (split, cases) in splits {
+        match (settings.layout, &settings.root) {
+            (Layout::Kits19, Some(root)) => {
+                let files = kits19::find(root, cases, split)?;
+                jobs.extend(files.into_iter().map(|f| (f.case, Some(f))));
+            }
+            (Layout::Kits19, None) | (Layout::Phantom, _) => {
+                jobs.extend(cases.iter().map(|c| (c, None)));
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// Prepares every case, several at a time.
+fn prepare(
+    settings: &DataSettings,
+    jobs: &BTreeMap<u32, Option<CaseFiles>>,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<BTreeMap<u32, Arc<CaseStore>>, DataError> {
+    let total = jobs.len();
+    let jobs: Vec<_> = jobs.iter().collect();
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new((BTreeMap::new(), Vec::new()));
+    progress(Progress { done: 0, total });
+    std::thread::scope(|scope| {
+        for _ in 0..workers.min(total) {
+            scope.spawn(|| {
+                while let Some((case, files)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = prepare_case(settings, **case, files.as_ref());
+                    let mut held = results.lock().unwrap_or_else(|e| e.into_inner());
+                    match result {
+                        Ok(store) => {
+                            held.0.insert(**case, Arc::new(store));
+                        }
+                        Err(e) => held.1.push((**case, e)),
+                    }
+                    let done = held.0.len() + held.1.len();
+                    progress(Progress { done, total });
+                }
+            });
+        }
+    });
+    let (stores, mut errors) = results.into_inner().unwrap_or_else(|e| e.into_inner());
+    errors.sort_by_key(|(case, _)| *case);
+    let errors = errors.into_iter().map(|(_, e)| e).collect();
+    DataError::all(errors).map_or(Ok(stores), Err)
+}
+
+fn prepare_case(
+    settings: &DataSettings,
+    case: u32,
+    files: Option<&CaseFiles>,
+) -> Result<CaseStore, DataError> {
+    let (volume, labels) = match files {
+        Some(files) => kits19::read(files)?,
+        None => phantom::generate(&settings.phantom, case),
+    };
+    case_records(&volume, &labels, settings).map(CaseStore::Memory)
+}
+
+impl Split {
+    fn new(
+        name: &'static str,
+        cases: &Cases,
+        settings: &DataSettings,
+        stores: &BTreeMap<u32, Arc<CaseStore>>,
+    ) -> Result<Split, DataError> {
+        let mut split = Split {
+            name,
+            size: settings.size,
+            samples: Vec::new(),
+            stores: Vec::new(),
+        };
+        for case in cases.iter() {
+            let Some(store) = stores.get(&case) else {
+                continue;
+            };
+            let at = split.stores.len();
+            let infos = store.places().into_iter().enumerate().map(|(i, place)| {
+                let info = SampleInfo {
+                    case,
+                    slice: place.slice,
+                    rect: place.rect,
+                    cropped: settings.task == Task::Tumor,
+                };
+                (info, at, i)
+            });
+            split.samples.extend(infos);
+            split.stores.push(store.clone());
+        }
+        if split.samples.is_empty() {
+            return Err(DataError::EmptySplit {
+                split: name,
+                fault: format!(
+                    "no slice of its {} cases has {} pixels of what `select` and `task` ask for",
+                    cases.len(),
+                    settings.min_pixels.max(1)
+                ),
+            });
+        }
+        Ok(split)
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is none; an opened dataset has no such split.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Where sample `i` comes from.
+    pub fn info(&self, i: usize) -> SampleInfo {
+        self.samples[i].0
+    }
+
+    /// Reads sample `i`.
+    ///
+    /// - Errors: a cache file that vanished or changed since the dataset was opened.
+    pub fn read(&self, i: usize) -> Result<Sample, DataError> {
+        let (info, store, record) = self.samples[i];
+        let (image, mask) = self.stores[store].read(record)?;
+        Ok(Sample { image, mask, info })
+    }
+
+    /// Puts samples together.
+    ///
+    /// - Errors: as `read`.
+    pub fn batch(&self, samples: &[usize]) -> Result<Batch, DataError> {
+        let [h, w] = self.size;
+        let mut batch = Batch {
+            shape: [samples.len(), 1, h, w],
+            images: Vec::with_capacity(samples.len() * h * w),
+            masks: Vec::with_capacity(samples.len() * h * w),
+            samples: samples.to_vec(),
+        };
+        for &i in samples {
+            let sample = self.read(i)?;
+            batch.images.extend_from_slice(&sample.image);
+            batch
+                .masks
+                .extend(sample.mask.iter().map(|m| f32::from(*m)));
+        }
+        Ok(batch)
+    }
+
+    /// The samples in the random order of an epoch, the same for the same seed and epoch.
+    pub fn shuffled(&self, seed: u64, epoch: u64) -> Vec<usize> {
+        Stream::new(seed, &format!("data.order.{epoch}")).permutation(self.len())
+    }
+
+    /// The samples in their own order.
+    pub fn ordered(&self) -> Vec<usize> {
+        (0..self.len()).collect()
+    }
+
+    /// Batches of `size` samples in this order, prepared ahead by a thread of its own. The last may be smaller.
+    ///
+    /// To go on within an epoch, leave out the samples of the batches that are done: `order.split_off(done * size)`.
+    pub fn epoch(self: &Arc<Self>, order: Vec<usize>, size: usize) -> Epoch {
+        let (send, receive) = sync_channel(READY);
+        let left = order.len().div_ceil(size.max(1));
+        let split = self.clone();
+        std::thread::spawn(move || {
+            for chunk in order.chunks(size.max(1)) {
+                // Nobody waits for more when the epoch was dropped.
+                if send.send(split.batch(chunk)).is_err() {
+                    return;
+                }
+            }
+        });
+        Epoch { receive, left }
+    }
+}
+
+/// The batches of an epoch.
+#[derive(Debug)]
+pub struct Epoch {
+    receive: Receiver<Result<Batch, DataError>>,
+    left: usize,
+}
+
+impl Iterator for Epoch {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.receive.recv().ok()?;
+        self.left = self.left.saturating_sub(1);
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Epoch {}

@@ -1,0 +1,24 @@
+//! Data: volumes on disk, layouts, preprocessing to the bit, phantoms, and batches prepared ahead.
+//!
+//! `Dataset::open` is the way in for training; `Volume` and `preprocess` serve prediction.
+
+mod anatomy;
+mod error;
+pub mod filters;
+mod header;
+pub mod kits19;
+mod loader;
+pub mod phantom;
+pub mod preprocess;
+pub mod resize;
+mod settings;
+mod store;
+mod volume;
+
+pub use error::DataError;
+pub use header::{Element, Geometry};
+pub use loader::{Batch, Dataset, Epoch, Progress, Sample, SampleInfo, Split};
+pub use phantom::{PhantomSettings, write_phantom};
+pub use preprocess::{Record, Rect};
+pub use settings::{Augment, Cases, Crop, DataSettings, KidneyMask, Layout, Mode, Select, Task};
+pub use volume::{Labels, Volume, Voxels, read_geometry, write_atomically};

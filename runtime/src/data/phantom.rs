@@ -1,0 +1,166 @@
+//! Phantoms: CT-like volumes with kidneys, cysts and tumours in the geometry of KiTS19, the same for the same seed.
+
+use super::anatomy::{Anatomy, HEIGHT};
+use super::error::DataError;
+use super::header::Geometry;
+use super::kits19::case_name;
+use super::volume::{Labels, Volume, Voxels};
+use crate::random::Stream;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What is generated. Case n is the same whatever other cases are asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhantomSettings {
+    /// Which family of patients.
+    pub seed: u64,
+    /// Slices of a case.
+    pub slices: usize,
+    /// Rows and columns of a slice.
+    pub pixels: usize,
+    /// Share of the cases that have a tumour.
+    pub tumors: f64,
+}
+
+impl Default for PhantomSettings {
+    fn default() -> PhantomSettings {
+        PhantomSettings {
+            seed: 1,
+            slices: 32,
+            pixels: 192,
+            tumors: 0.7,
+        }
+    }
+}
+
+impl PhantomSettings {
+    /// Checks the ranges.
+    ///
+    /// - Errors: `Setting`.
+    pub fn check(&self) -> Result<(), DataError> {
+        let bad = |setting, fault: String| Err(DataError::Setting { setting, fault });
+        if !(1..=2048).contains(&self.slices) {
+            return bad(
+                "phantom.slices",
+                format!("{} is outside 1 to 2048", self.slices),
+            );
+        }
+        if !(16..=1024).contains(&self.pixels) {
+            return bad(
+                "phantom.pixels",
+                format!("{} is outside 16 to 1024", self.pixels),
+            );
+        }
+        if !(0.0..=1.0).contains(&self.tumors) {
+            return bad(
+                "phantom.tumors",
+                format!("{} is no share from 0 to 1", self.tumors),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Generates one case.
+///
+/// - Shapes: `[slices, pixels, pixels]`, slices from the chest downwards, rows from front to back, columns from the
+///   patient's right to the left.
+/// - Units: Hounsfield units, rounded to integers.
+pub fn generate(settings: &PhantomSettings, case: u32) -> (Volume, Labels) {
+    let name = case_name(case);
+    let stream = |what: &str| Stream::new(settings.seed, &format!("phantom.{name}.{what}"));
+    let anatomy = Anatomy::draw(stream("anatomy"), settings.tumors);
+    let noise = stream("noise");
+    let n = settings.pixels;
+    let pixel = anatomy.field_of_view() / n as f64;
+    let thickness = HEIGHT / settings.slices as f64;
+    let mut affine = [[0.0; 4]; 4];
+    (affine[0][2], affine[1][1], affine[2][0], affine[3][3]) = (-pixel, -pixel, -thickness, 1.0);
+    let geometry = Geometry::new([settings.slices, n, n], [thickness, pixel, pixel], affine);
+    let slices: Vec<(Vec<i16>, Vec<u8>)> = (0..settings.slices)
+        .into_par_iter()
+        .map(|s| {
+            let z = (s as f64 + 0.5) * thickness - HEIGHT / 2.0;
+            let middle = (n as f64 - 1.0) / 2.0;
+            let mut grey = Vec::with_capacity(n * n);
+            let mut labels = Vec::with_capacity(n * n);
+            for y in 0..n {
+                for x in 0..n {
+                    let (hu, label) =
+                        anatomy.at((x as f64 - middle) * pixel, (y as f64 - middle) * pixel, z);
+                    let index = ((s * n + y) * n + x) as u64;
+                    grey.push(hu + anatomy.noise * noise.normal(index));
+                    labels.push(label);
+                }
+            }
+            let round = |v: &f64| v.round().clamp(-1024.0, 3071.0) as i16;
+            (blur(&grey, n).iter().map(round).collect(), labels)
+        })
+        .collect();
+    let (mut voxels, mut labels) = (Vec::new(), Vec::new());
+    for (v, l) in slices {
+        voxels.extend(v);
+        labels.extend(l);
+    }
+    let path = |file: &str| PathBuf::from("phantom").join(&name).join(file);
+    (
+        Volume {
+            path: path("imaging"),
+            geometry: geometry.clone(),
+            voxels: Voxels::I16(voxels),
+        },
+        Labels {
+            path: path("segmentation"),
+            geometry,
+            voxels: labels,
+        },
+    )
+}
+
+/// Writes cases 0 to `cases` - 1 as imaging.nii.gz and segmentation.nii.gz under `folder`/case_00000 and so on.
+///
+/// - Errors: `Setting`, `Io`.
+pub fn write_phantom(
+    folder: &Path,
+    cases: u32,
+    settings: &PhantomSettings,
+    done: &dyn Fn(u32),
+) -> Result<(), DataError> {
+    settings.check()?;
+    for case in 0..cases {
+        let (volume, labels) = generate(settings, case);
+        let folder = folder.join(case_name(case));
+        if let Voxels::I16(voxels) = &volume.voxels {
+            Volume::write_i16(&folder.join("imaging.nii.gz"), &volume.geometry, voxels)?;
+        }
+        let to = folder.join("segmentation.nii.gz");
+        Labels::write(&to, &labels.geometry, &labels.voxels)?;
+        done(case + 1);
+    }
+    Ok(())
+}
+
+/// The scanner's point spread: a 3 x 3 binomial, which also gives the noise its grain. Border pixels repeat.
+fn blur(image: &[f64], n: usize) -> Vec<f64> {
+    let at = |i: usize, by: isize| (i as isize + by).clamp(0, n as isize - 1) as usize;
+    let mix = |a: f64, b: f64, c: f64| 0.25 * a + 0.5 * b + 0.25 * c;
+    let across: Vec<f64> = (0..n * n)
+        .map(|i| {
+            let line = &image[i / n * n..][..n];
+            let x = i % n;
+            mix(line[at(x, -1)], line[x], line[at(x, 1)])
+        })
+        .collect();
+    (0..n * n)
+        .map(|i| {
+            let (y, x) = (i / n, i % n);
+            mix(
+                across[at(y, -1) * n + x],
+                across[i],
+                across[at(y, 1) * n + x],
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,244 @@
+//! From a slice in Hounsfield units to samples: window, mean, median, scale, select, crop, resize.
+
+use super::error::DataError;
+use super::filters::{mean_f32, mean_u8, median_f32, median_u8};
+use super::resize::{bilinear, nearest};
+use super::settings::{Crop, DataSettings, KidneyMask, Mode, Select, Task};
+use super::volume::{Labels, Volume};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A rectangle of a slice: rows y0..y1, columns x0..x1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rect {
+    /// First row.
+    pub y0: usize,
+    /// Row after the last.
+    pub y1: usize,
+    /// First column.
+    pub x0: usize,
+    /// Column after the last.
+    pub x1: usize,
+}
+
+impl Rect {
+    /// The whole of a slice.
+    pub fn whole([rows, columns]: [usize; 2]) -> Rect {
+        Rect {
+            y0: 0,
+            y1: rows,
+            x0: 0,
+            x1: columns,
+        }
+    }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.y1 - self.y0, self.x1 - self.x0]
+    }
+
+    /// The pixels of an image of `columns` columns that lie inside.
+    pub fn cut<T: Copy>(&self, image: &[T], columns: usize) -> Vec<T> {
+        (self.y0..self.y1)
+            .flat_map(|y| &image[y * columns + self.x0..y * columns + self.x1])
+            .copied()
+            .collect()
+    }
+
+    fn grown(&self, by: usize, [rows, columns]: [usize; 2]) -> Rect {
+        Rect {
+            y0: self.y0.saturating_sub(by),
+            y1: (self.y1 + by).min(rows),
+            x0: self.x0.saturating_sub(by),
+            x1: (self.x1 + by).min(columns),
+        }
+    }
+}
+
+/// A preprocessed sample and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Slice of the volume.
+    pub slice: usize,
+    /// Where on the slice.
+    pub rect: Rect,
+    /// Grey values; [rows, columns] of `DataSettings::size`.
+    pub image: Vec<f32>,
+    /// 1 on the target, otherwise 0; same shape.
+    pub mask: Vec<u8>,
+}
+
+/// Maps `window` to 0..=255: floor((v - lo) / (hi - lo) * 255 + 0.5).
+pub fn window_u8(hu: &[f64], [lo, hi]: [f64; 2]) -> Vec<u8> {
+    hu.iter()
+        .map(|v| ((v.clamp(lo, hi) - lo) / (hi - lo) * 255.0 + 0.5).floor() as u8)
+        .collect()
+}
+
+/// Maps `window` to 0..=1.
+pub fn window_f32(hu: &[f64], [lo, hi]: [f64; 2]) -> Vec<f32> {
+    hu.iter()
+        .map(|v| ((v.clamp(lo, hi) - lo) / (hi - lo)) as f32)
+        .collect()
+}
+
+/// Window, mean and median of one full slice, as floating point in 0..=1.
+///
+/// - Shapes: `hu: [rows * columns] -> [rows * columns]`
+/// - Source: data/kits19.md, steps 1 to 4.
+pub fn filter(hu: &[f64], shape: [usize; 2], settings: &DataSettings) -> Vec<f32> {
+    match settings.mode {
+        Mode::U8 => {
+            let u = window_u8(hu, settings.window);
+            let u = mean_u8(&u, shape, settings.mean);
+            let u = median_u8(&u, shape, settings.median);
+            u.into_iter().map(|v| f32::from(v) / 255.0).collect()
+        }
+        Mode::F32 => {
+            let v = window_f32(hu, settings.window);
+            let v = mean_f32(&v, shape, settings.mean);
+            median_f32(&v, shape, settings.median)
+        }
+    }
+}
+
+/// Whether a slice with these labels becomes a sample.
+pub fn selected(labels: &[u8], settings: &DataSettings) -> bool {
+    let count = |f: fn(u8) -> bool| labels.iter().filter(|l| f(**l)).count();
+    let least = settings.min_pixels.max(1);
+    match settings.select {
+        Select::All => true,
+        Select::Any => count(|l| l > 0) >= least,
+        Select::Kidney => count(|l| l == 1) >= least,
+        Select::Tumor => count(|l| l == 2) >= least,
+    }
+}
+
+/// 1 where a label is the task's target, otherwise 0.
+pub fn target(labels: &[u8], settings: &DataSettings) -> Vec<u8> {
+    let is: fn(u8) -> bool = match (settings.task, settings.kidney_mask) {
+        (Task::Tumor, _) => |l| l == 2,
+        (Task::Kidney, KidneyMask::Union) => |l| l > 0,
+        (Task::Kidney, KidneyMask::Strict) => |l| l == 1,
+    };
+    labels.iter().map(|l| u8::from(is(*l))).collect()
+}
+
+/// The rectangles of a slice that become samples: all of it for kidneys, the padded crops for tumours.
+pub fn rectangles(labels: &[u8], shape: [usize; 2], settings: &DataSettings) -> Vec<Rect> {
+    match settings.task {
+        Task::Kidney => vec![Rect::whole(shape)],
+        Task::Tumor => crops(labels, shape, settings.crop)
+            .into_iter()
+            .filter(|r| r.cut(labels, shape[1]).contains(&2))
+            .map(|r| r.grown(settings.pad, shape))
+            .collect(),
+    }
+}
+
+/// Tight rectangles around the labels of a slice, whether or not they hold a tumour.
+///
+/// Components are 8-connected and come in raster order of their first pixel.
+pub fn crops(labels: &[u8], [rows, columns]: [usize; 2], crop: Crop) -> Vec<Rect> {
+    let mut seen = vec![false; labels.len()];
+    let mut found: Vec<Rect> = Vec::new();
+    let mut stack = Vec::new();
+    for start in 0..labels.len() {
+        if labels[start] == 0 || seen[start] {
+            continue;
+        }
+        let (y, x) = (start / columns, start % columns);
+        let mut r = Rect {
+            y0: y,
+            y1: y + 1,
+            x0: x,
+            x1: x + 1,
+        };
+        seen[start] = true;
+        stack.push((y, x));
+        while let Some((y, x)) = stack.pop() {
+            r.y1 = r.y1.max(y + 1);
+            r.x0 = r.x0.min(x);
+            r.x1 = r.x1.max(x + 1);
+            for v in y.saturating_sub(1)..(y + 2).min(rows) {
+                for u in x.saturating_sub(1)..(x + 2).min(columns) {
+                    let at = v * columns + u;
+                    if labels[at] > 0 && !seen[at] {
+                        seen[at] = true;
+                        stack.push((v, u));
+                    }
+                }
+            }
+        }
+        found.push(r);
+    }
+    let union = |a: Rect, b: Rect| Rect {
+        y0: a.y0.min(b.y0),
+        y1: a.y1.max(b.y1),
+        x0: a.x0.min(b.x0),
+        x1: a.x1.max(b.x1),
+    };
+    match crop {
+        Crop::Component => found,
+        Crop::Union => found.into_iter().reduce(union).into_iter().collect(),
+    }
+}
+
+/// Cuts a filtered slice and resizes it to the network's input.
+///
+/// - Shapes: `filtered: [rows * columns] -> [size[0] * size[1]]`
+pub fn cut_image(filtered: &[f32], columns: usize, rect: Rect, size: [usize; 2]) -> Vec<f32> {
+    bilinear(&rect.cut(filtered, columns), rect.shape(), size)
+}
+
+/// All samples of one slice.
+fn slice_records(
+    volume: &Volume,
+    labels: &Labels,
+    z: usize,
+    settings: &DataSettings,
+) -> Vec<Record> {
+    let [_, rows, columns] = volume.geometry.shape;
+    let here = labels.slice(z);
+    if !selected(here, settings) {
+        return Vec::new();
+    }
+    let rects = rectangles(here, [rows, columns], settings);
+    if rects.is_empty() {
+        return Vec::new();
+    }
+    let filtered = filter(&volume.slice(z), [rows, columns], settings);
+    let target = target(here, settings);
+    rects
+        .into_iter()
+        .map(|rect| Record {
+            slice: z,
+            rect,
+            image: cut_image(&filtered, columns, rect, settings.size),
+            mask: nearest(&rect.cut(&target, columns), rect.shape(), settings.size),
+        })
+        .collect()
+}
+
+/// All samples of a case, in order of slice and rectangle. Slices are worked on in parallel.
+///
+/// - Errors: `ShapeMismatch` if image and labels differ in shape.
+pub fn case_records(
+    volume: &Volume,
+    labels: &Labels,
+    settings: &DataSettings,
+) -> Result<Vec<Record>, DataError> {
+    if volume.geometry.shape != labels.geometry.shape {
+        return Err(DataError::ShapeMismatch {
+            image_path: volume.path.clone(),
+            mask_path: labels.path.clone(),
+            image: volume.geometry.shape,
+            mask: labels.geometry.shape,
+        });
+    }
+    let slices: Vec<Vec<Record>> = (0..volume.geometry.shape[0])
+        .into_par_iter()
+        .map(|z| slice_records(volume, labels, z, settings))
+        .collect();
+    Ok(slices.into_iter().flatten().collect())
+}

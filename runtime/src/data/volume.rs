@@ -1,0 +1,432 @@
+//! Volumes on disk: reading with every check before the allocation, and writing masks that lie where the image lies.
+//!
+//! NIfTI stores the first axis fastest, and KiTS19's first axis is the slice, so one slice is scattered over the whole
+//! file. A volume is therefore read in one go and turned round, block by block, so that slices lie together in memory.
+
+use super::error::DataError;
+use super::header::{Element, Geometry, HEADER_BYTES};
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The most bytes that deflate makes of one compressed byte.
+const MAX_RATIO: u64 = 1032;
+/// Columns turned round at a time: 64 bytes of a row for 2-byte voxels.
+const COLUMNS: usize = 32;
+
+/// Voxels in memory, in the narrowest type that holds the file's values exactly; [slice, row, column].
+#[derive(Clone, Debug)]
+pub enum Voxels {
+    /// From u8.
+    U8(Vec<u8>),
+    /// From i8 and i16.
+    I16(Vec<i16>),
+    /// From u16.
+    U16(Vec<u16>),
+    /// From f32.
+    F32(Vec<f32>),
+    /// From all wider types.
+    F64(Vec<f64>),
+}
+
+/// A CT volume.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Shape, spacing, affine and header.
+    pub geometry: Geometry,
+    /// Stored values, before scaling.
+    pub voxels: Voxels,
+}
+
+/// A label volume: 0 background, 1 kidney, 2 tumour.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Shape, spacing, affine and header.
+    pub geometry: Geometry,
+    /// Labels, [slice, row, column].
+    pub voxels: Vec<u8>,
+}
+
+impl Volume {
+    /// Reads a `.nii` or `.nii.gz` CT volume.
+    ///
+    /// - Errors: what `Geometry::parse` finds, a file too short for its header, damaged compression, NaN voxels.
+    pub fn read(path: &Path) -> Result<Volume, DataError> {
+        let (geometry, voxels) = read_voxels(path)?;
+        let nan = match &voxels {
+            Voxels::F32(v) => count_nan(v, |x| x.is_nan()),
+            Voxels::F64(v) => count_nan(v, |x| x.is_nan()),
+            Voxels::U8(_) | Voxels::I16(_) | Voxels::U16(_) => None,
+        };
+        if let Some((first, count)) = nan {
+            return Err(DataError::NotANumber {
+                path: path.to_owned(),
+                at: position(geometry.shape, first),
+                count,
+            });
+        }
+        Ok(Volume {
+            path: path.to_owned(),
+            geometry,
+            voxels,
+        })
+    }
+
+    /// One slice with the scaling applied.
+    ///
+    /// - Shapes: `[rows * columns]`
+    /// - Units: Hounsfield units
+    pub fn slice(&self, z: usize) -> Vec<f64> {
+        let n = self.geometry.shape[1] * self.geometry.shape[2];
+        let range = z * n..(z + 1) * n;
+        let (slope, inter) = self.geometry.scaling;
+        let scale = |v: f64| {
+            if (slope, inter) == (1.0, 0.0) {
+                v
+            } else {
+                v * slope + inter
+            }
+        };
+        match &self.voxels {
+            Voxels::U8(v) => v[range].iter().map(|x| scale((*x).into())).collect(),
+            Voxels::I16(v) => v[range].iter().map(|x| scale((*x).into())).collect(),
+            Voxels::U16(v) => v[range].iter().map(|x| scale((*x).into())).collect(),
+            Voxels::F32(v) => v[range].iter().map(|x| scale((*x).into())).collect(),
+            Voxels::F64(v) => v[range].iter().map(|x| scale(*x)).collect(),
+        }
+    }
+
+    /// Writes the volume as signed 16-bit integers with this geometry. Values are rounded and clamped.
+    pub fn write_i16(path: &Path, geometry: &Geometry, voxels: &[i16]) -> Result<(), DataError> {
+        write(path, geometry, Element::I16, voxels, |v, big, out| {
+            out.extend_from_slice(&if big {
+                v.to_be_bytes()
+            } else {
+                v.to_le_bytes()
+            });
+        })
+    }
+}
+
+impl Labels {
+    /// Reads a `.nii` or `.nii.gz` label volume of any element type.
+    ///
+    /// - Errors: as `Volume::read`, and a label other than 0, 1 and 2.
+    pub fn read(path: &Path) -> Result<Labels, DataError> {
+        let (geometry, voxels) = read_voxels(path)?;
+        let scaling = geometry.scaling;
+        let voxels = match voxels {
+            Voxels::U8(v) if scaling == (1.0, 0.0) => match v.iter().position(|x| *x > 2) {
+                None => Ok(v),
+                Some(i) => Err((i, v[i].into())),
+            },
+            Voxels::U8(v) => to_labels(&v, scaling),
+            Voxels::I16(v) => to_labels(&v, scaling),
+            Voxels::U16(v) => to_labels(&v, scaling),
+            Voxels::F32(v) => to_labels(&v, scaling),
+            Voxels::F64(v) => to_labels(&v, scaling),
+        };
+        match voxels {
+            Ok(voxels) => Ok(Labels {
+                path: path.to_owned(),
+                geometry,
+                voxels,
+            }),
+            Err((i, label)) => Err(DataError::Label {
+                path: path.to_owned(),
+                at: position(geometry.shape, i),
+                label,
+            }),
+        }
+    }
+
+    /// One slice of labels.
+    ///
+    /// - Shapes: `[rows * columns]`
+    pub fn slice(&self, z: usize) -> &[u8] {
+        let n = self.geometry.shape[1] * self.geometry.shape[2];
+        &self.voxels[z * n..(z + 1) * n]
+    }
+
+    /// Writes labels as unsigned 8-bit integers whose shape, affine, codes and spacing are those of `geometry`.
+    ///
+    /// The file appears whole or not at all: it is written under a temporary name, synced and renamed.
+    pub fn write(path: &Path, geometry: &Geometry, labels: &[u8]) -> Result<(), DataError> {
+        write(path, geometry, Element::U8, labels, |v, _, out| out.push(v))
+    }
+}
+
+/// Reads only the header of a file.
+///
+/// - Errors: as `Volume::read`, as far as header and file length tell.
+pub fn read_geometry(path: &Path) -> Result<Geometry, DataError> {
+    open(path).map(|(geometry, _)| geometry)
+}
+
+fn position(shape: [usize; 3], i: usize) -> [usize; 3] {
+    let n = shape[1] * shape[2];
+    [i / n, i % n / shape[2], i % shape[2]]
+}
+
+fn count_nan<T: Copy>(v: &[T], is_nan: impl Fn(T) -> bool) -> Option<(usize, usize)> {
+    let first = v.iter().position(|x| is_nan(*x))?;
+    Some((first, v[first..].iter().filter(|x| is_nan(**x)).count()))
+}
+
+fn to_labels<T: Copy + Into<f64>>(
+    v: &[T],
+    (slope, inter): (f64, f64),
+) -> Result<Vec<u8>, (usize, f64)> {
+    v.iter()
+        .enumerate()
+        .map(|(i, x)| {
+            let x = (*x).into() * slope + inter;
+            let rounded = x.round();
+            if (0.0..=2.0).contains(&rounded) && (x - rounded).abs() < 1e-3 {
+                Ok(rounded as u8)
+            } else {
+                Err((i, x))
+            }
+        })
+        .collect()
+}
+
+/// Opens a file, checks its header against its length and leaves the reader at the first voxel.
+fn open(path: &Path) -> Result<(Geometry, Box<dyn Read>), DataError> {
+    let file = File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => DataError::MissingFile {
+            path: path.to_owned(),
+        },
+        _ => DataError::io(path)(e),
+    })?;
+    let length = file.metadata().map_err(DataError::io(path))?.len();
+    if length == 0 {
+        return Err(DataError::EmptyFile {
+            path: path.to_owned(),
+        });
+    }
+    let mut file = BufReader::with_capacity(1 << 18, file);
+    let magic = std::io::BufRead::fill_buf(&mut file).map_err(DataError::io(path))?;
+    let compressed = magic.starts_with(&[0x1f, 0x8b]);
+    let most = if compressed {
+        length.saturating_mul(MAX_RATIO)
+    } else {
+        length
+    };
+    let mut reader: Box<dyn Read> = if compressed {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let mut head = [0u8; HEADER_BYTES];
+    fill(path, &mut reader, &mut head, 0, HEADER_BYTES as u64)?;
+    let geometry = Geometry::parse(path, &head)?;
+    if geometry.file_bytes() > most {
+        return Err(DataError::Truncated {
+            path: path.to_owned(),
+            fault: format!("its {length} bytes on disk cannot hold that: it ends"),
+            read: most,
+            expected: geometry.file_bytes(),
+        });
+    }
+    let gap = geometry.offset - HEADER_BYTES as u64;
+    let skipped =
+        std::io::copy(&mut reader.by_ref().take(gap), &mut std::io::sink()).map_err(|e| {
+            DataError::Truncated {
+                path: path.to_owned(),
+                fault: e.to_string(),
+                read: HEADER_BYTES as u64,
+                expected: geometry.file_bytes(),
+            }
+        })?;
+    if skipped < gap {
+        return Err(DataError::Truncated {
+            path: path.to_owned(),
+            fault: "it ends".into(),
+            read: HEADER_BYTES as u64 + skipped,
+            expected: geometry.file_bytes(),
+        });
+    }
+    Ok((geometry, reader))
+}
+
+/// Reads exactly `out.len()` bytes; `before` were read already, `expected` is the whole file.
+fn fill(
+    path: &Path,
+    reader: &mut dyn Read,
+    out: &mut [u8],
+    before: u64,
+    expected: u64,
+) -> Result<(), DataError> {
+    let mut done = 0;
+    while done < out.len() {
+        let fault = match reader.read(&mut out[done..]) {
+            Ok(0) => "it ends".to_owned(),
+            Ok(n) => {
+                done += n;
+                continue;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => e.to_string(),
+        };
+        return Err(DataError::Truncated {
+            path: path.to_owned(),
+            fault,
+            read: before + done as u64,
+            expected,
+        });
+    }
+    Ok(())
+}
+
+fn read_voxels(path: &Path) -> Result<(Geometry, Voxels), DataError> {
+    let (g, mut reader) = open(path)?;
+    let r = &mut *reader;
+    let voxels = match g.element {
+        Element::U8 => Voxels::U8(turn(path, &g, r, |[b]: [u8; 1]| b)?),
+        Element::I8 => Voxels::I16(turn(path, &g, r, |b| i8::from_le_bytes(b).into())?),
+        Element::I16 => Voxels::I16(turn(path, &g, r, i16::from_le_bytes)?),
+        Element::U16 => Voxels::U16(turn(path, &g, r, u16::from_le_bytes)?),
+        Element::I32 => Voxels::F64(turn(path, &g, r, |b| i32::from_le_bytes(b).into())?),
+        Element::U32 => Voxels::F64(turn(path, &g, r, |b| u32::from_le_bytes(b).into())?),
+        Element::I64 => Voxels::F64(turn(path, &g, r, |b| i64::from_le_bytes(b) as f64)?),
+        Element::U64 => Voxels::F64(turn(path, &g, r, |b| u64::from_le_bytes(b) as f64)?),
+        Element::F32 => Voxels::F32(turn(path, &g, r, f32::from_le_bytes)?),
+        Element::F64 => Voxels::F64(turn(path, &g, r, f64::from_le_bytes)?),
+    };
+    // A damaged checksum shows only at the end of the stream, and what follows the voxels may be padding.
+    std::io::copy(&mut reader, &mut std::io::sink()).map_err(|e| DataError::Truncated {
+        path: path.to_owned(),
+        fault: e.to_string(),
+        read: g.file_bytes(),
+        expected: g.file_bytes(),
+    })?;
+    Ok((g, voxels))
+}
+
+/// Reads voxels that lie first axis fastest and returns them last axis fastest.
+fn turn<const N: usize, T: Copy + Default>(
+    path: &Path,
+    geometry: &Geometry,
+    reader: &mut dyn Read,
+    decode: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, DataError> {
+    let [slices, rows, columns] = geometry.shape;
+    let memory = |bytes: usize| DataError::Memory {
+        path: path.to_owned(),
+        bytes: bytes as u64,
+    };
+    let total = geometry.voxels();
+    let mut out: Vec<T> = Vec::new();
+    out.try_reserve_exact(total)
+        .map_err(|_| memory(total.saturating_mul(size_of::<T>())))?;
+    out.resize(total, T::default());
+    let plane = slices * rows;
+    let wide = COLUMNS.min(columns);
+    let mut block: Vec<u8> = Vec::new();
+    block
+        .try_reserve_exact(plane * wide * N)
+        .map_err(|_| memory(plane * wide * N))?;
+    block.resize(plane * wide * N, 0);
+    let mut read = geometry.offset;
+    for first in (0..columns).step_by(wide) {
+        let here = wide.min(columns - first);
+        let bytes = &mut block[..plane * here * N];
+        fill(path, reader, bytes, read, geometry.file_bytes())?;
+        read += bytes.len() as u64;
+        if geometry.big_endian && N > 1 {
+            bytes.chunks_exact_mut(N).for_each(<[u8]>::reverse);
+        }
+        for row in 0..rows {
+            for slice in 0..slices {
+                let to = &mut out[(slice * rows + row) * columns + first..][..here];
+                let from = (row * slices + slice) * N;
+                for (c, v) in to.iter_mut().enumerate() {
+                    let at = from + c * plane * N;
+                    let mut b = [0; N];
+                    b.copy_from_slice(&bytes[at..at + N]);
+                    *v = decode(b);
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn write<T: Copy>(
+    path: &Path,
+    geometry: &Geometry,
+    element: Element,
+    voxels: &[T],
+    encode: impl Fn(T, bool, &mut Vec<u8>),
+) -> Result<(), DataError> {
+    if voxels.len() != geometry.voxels() {
+        return Err(DataError::Header {
+            path: path.to_owned(),
+            fault: format!(
+                "{} voxels were given for shape {:?}",
+                voxels.len(),
+                geometry.shape
+            ),
+        });
+    }
+    let [slices, rows, columns] = geometry.shape;
+    let body = |out: &mut dyn Write| -> std::io::Result<()> {
+        out.write_all(&geometry.header_for(element))?;
+        let mut plane = Vec::new();
+        for column in 0..columns {
+            plane.clear();
+            for row in 0..rows {
+                for slice in 0..slices {
+                    let at = (slice * rows + row) * columns + column;
+                    encode(voxels[at], geometry.big_endian, &mut plane);
+                }
+            }
+            out.write_all(&plane)?;
+        }
+        Ok(())
+    };
+    write_atomically(path, |file| {
+        if path.extension().is_some_and(|e| e == "gz") {
+            let mut packed = GzEncoder::new(file, Compression::new(4));
+            body(&mut packed)?;
+            packed.finish().map(|_| ())
+        } else {
+            body(file)
+        }
+    })
+}
+
+/// Writes a file under a temporary name beside its own, syncs it and renames it; a reader sees all of it or none.
+pub fn write_atomically(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), DataError> {
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let folder = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let temporary = folder.join(format!(".{name}.{}.{count}.tmp", std::process::id()));
+    let written = (|| {
+        let mut file = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
+        content(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        std::fs::remove_file(&temporary).ok();
+    }
+    written.map_err(DataError::io(path))
+}

@@ -1,0 +1,5 @@
+//! Volumes, preprocessing, splits and batches.
+
+mod fixtures;
+mod golden;
+mod phantoms;
