@@ -313,20 +313,19 @@ fn affine(header: &NiftiHeader, shape: [usize; 3]) -> Result<[[f64; 4]; 4], Stri
 ///
 /// - Source: nifti1.h, "METHOD 2".
 fn quaternion_affine(header: &NiftiHeader) -> Result<[[f64; 4]; 4], String> {
-    let [mut b, mut c, mut d] =
-        [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
+    let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
     let square = 1.0 - (b * b + c * c + d * d);
-    // A negative rest is rounding of a half turn, up to a few units of f32; the sine part is then scaled to 1.
     if square < -1e-5 {
         return Err(format!("its quaternion [{b}, {c}, {d}] is longer than 1"));
     }
-    let a = if square > 0.0 {
-        square.sqrt()
-    } else {
-        let length = (b * b + c * c + d * d).sqrt();
-        (b, c, d) = (b / length, c / length, d / length);
+    // Near a half turn the rest is nothing but rounding to f32: it would turn the image by 0.02 degrees.
+    let a = if square < 3.0 * f64::from(f32::EPSILON) {
         0.0
+    } else {
+        square.sqrt()
     };
+    let length = (a * a + b * b + c * c + d * d).sqrt();
+    let [a, b, c, d] = [a, b, c, d].map(|v| v / length);
     let flip = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
     let size = [1, 2, 3].map(|i| f64::from(header.pixdim[i]).abs());
     let size = [size[0], size[1], size[2] * flip];
