@@ -60,16 +60,7 @@ fn the_rows_of_two_dimensions_have_their_mean_and_spread() {
     let golden = golden();
     let mut scores = Scores::default();
     for row in golden.rows.iter().filter(|r| r.name.starts_with("2d")) {
-        let float = |m: Vec<bool>, yes, no| {
-            m.into_iter()
-                .map(|on| if on { yes } else { no })
-                .collect::<Vec<f32>>()
-        };
-        let (logits, target) = (
-            float(mask(&row.pred), 3.0, -0.25),
-            float(mask(&row.gt), 1.0, 0.0),
-        );
-        scores.add_batch([1, 1, target.len()], &logits, &target);
+        scores.add(&Overlap::of(mask(&row.pred), mask(&row.gt)));
     }
     assert_eq!(scores.len(), golden.aggregate.n);
     assert!((scores.dsc().mean - golden.aggregate.dice_mean).abs() < 1e-14);

@@ -1,15 +1,18 @@
 //! How well a predicted mask covers the true one: IoU and DSC per sample, then mean and standard deviation.
+//!
+//! A mask is the foreground: where the only logit is above 0 (probability above one half), or, with several classes,
+//! where the largest logit is not that of class 0.
 
 use serde::{Deserialize, Serialize};
 
-/// Pixels of one class in one sample.
+/// Foreground pixels of one sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overlap {
-    /// Pixels of the class in both masks.
+    /// Foreground in both masks.
     pub both: u64,
-    /// Pixels of the class in the predicted mask.
+    /// Foreground of the predicted mask.
     pub predicted: u64,
-    /// Pixels of the class in the true mask.
+    /// Foreground of the true mask.
     pub truth: u64,
 }
 
@@ -77,42 +80,10 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Adds one sample: its foreground classes, each scored by itself, count equally.
-    pub fn add(&mut self, classes: &[Overlap]) {
-        let mean = |f: fn(&Overlap) -> f64| {
-            classes.iter().map(f).sum::<f64>() / classes.len().max(1) as f64
-        };
-        self.dsc.push(mean(Overlap::dsc));
-        self.iou.push(mean(Overlap::iou));
-    }
-
-    /// Adds a batch of network outputs.
-    ///
-    /// With one class a pixel belongs to it where the logit is above 0 (probability above one half) and the target is
-    /// above one half. With more, class 0 is the background, a pixel belongs to the class of the largest logit (the
-    /// first of equals), and the target holds class numbers.
-    ///
-    /// Shapes: `logits` [N, K, H, W] row-major, `target` [N, 1, H, W].
-    pub fn add_batch(&mut self, [n, classes, pixels]: [usize; 3], logits: &[f32], target: &[f32]) {
-        for sample in 0..n {
-            let logits = &logits[sample * classes * pixels..][..classes * pixels];
-            let target = &target[sample * pixels..][..pixels];
-            let overlaps: Vec<Overlap> = if classes == 1 {
-                vec![Overlap::of(
-                    logits.iter().map(|&z| z > 0.0),
-                    target.iter().map(|&t| t > 0.5),
-                )]
-            } else {
-                let labels = largest(classes, logits);
-                (1..classes)
-                    .map(|class| {
-                        let truth = target.iter().map(|&t| t.round() as usize == class);
-                        Overlap::of(labels.iter().map(|&l| l == class), truth)
-                    })
-                    .collect()
-            };
-            self.add(&overlaps);
-        }
+    /// Adds one sample.
+    pub fn add(&mut self, counts: &Overlap) {
+        self.dsc.push(counts.dsc());
+        self.iou.push(counts.iou());
     }
 
     /// Number of samples.
@@ -136,22 +107,6 @@ impl Scores {
     }
 }
 
-/// The class of the largest logit at each pixel; `logits` is [K, pixels].
-pub fn largest(classes: usize, logits: &[f32]) -> Vec<usize> {
-    let pixels = logits.len() / classes.max(1);
-    (0..pixels)
-        .map(|p| {
-            (1..classes).fold(0, |best, c| {
-                if logits[c * pixels + p] > logits[best * pixels + p] {
-                    c
-                } else {
-                    best
-                }
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,15 +117,5 @@ mod tests {
         assert_eq!((both.dsc(), both.iou()), (1.0, 1.0));
         let one = Overlap::of([false, true], [false, false]);
         assert_eq!((one.dsc(), one.iou()), (0.0, 0.0));
-    }
-
-    #[test]
-    fn several_classes_are_scored_by_the_largest_logit() {
-        let mut scores = Scores::default();
-        // Two pixels, three classes; predicted 1 and 2, true 1 and 0.
-        let logits = [0.0, 0.0, 1.0, 0.0, 0.0, 2.0];
-        scores.add_batch([1, 3, 2], &logits, &[1.0, 0.0]);
-        assert_eq!(scores.dsc(), Spread { mean: 0.5, sd: 0.0 });
-        assert_eq!(scores.len(), 1);
     }
 }

@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::checkpoint::{self, Best, CheckpointError, Position};
 use super::folder::RunFolder;
 use super::log::{MetricsLog, Record};
-use super::metrics::Scores;
+use super::metrics::{Overlap, Scores};
 use super::progress::{Clock, EpochSummary, Reporter};
 use crate::report::curves;
 use crate::tensor::Tensor;
@@ -74,8 +74,8 @@ pub trait Samples {
 pub struct Judged {
     /// Mean loss over the batch.
     pub loss: f32,
-    /// Outputs before the last sigmoid or softmax, `[N, K, H, W]`.
-    pub logits: Tensor,
+    /// Foreground pixels of each sample.
+    pub overlaps: Vec<Overlap>,
 }
 
 /// A network that can be trained.
@@ -231,16 +231,10 @@ pub fn evaluate(learner: &mut dyn Learner, samples: &dyn Samples) -> Result<Resu
         let batch = batch.map_err(TrainError::Data)?;
         let judged = learner.evaluate(&batch).map_err(TrainError::Evaluation)?;
         loss_sum += f64::from(judged.loss) * batch.len() as f64;
-        let &[n, classes, h, w] = judged.logits.shape() else {
-            return Err(TrainError::Data(
-                "the network's output is no map [N, K, H, W]".into(),
-            ));
-        };
-        results.scores.add_batch(
-            [n, classes, h * w],
-            judged.logits.data(),
-            batch.targets.data(),
-        );
+        judged
+            .overlaps
+            .iter()
+            .for_each(|counts| results.scores.add(counts));
     }
     results.loss = loss_sum / results.scores.len().max(1) as f64;
     Ok(results)
