@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
 use thiserror::Error;
 
+use hqcc_compiler::ops::Init;
+use hqcc_compiler::program::StateTensor;
+
 use crate::durable::replace_file;
+use crate::random::Stream;
 use crate::tensor::Tensor;
 
 /// Tensors by path.
@@ -66,6 +70,25 @@ pub enum WeightsError {
         /// The shape in the program.
         expected: Vec<usize>,
     },
+}
+
+/// Initial values of one state tensor. They depend on seed, path and rule alone, and not on what else there is.
+pub fn initialise(state: &StateTensor, seed: u64) -> Tensor {
+    let stream = Stream::new(seed, &format!("init.{}", state.name));
+    let shape = state.ty.shape.clone();
+    match state.init {
+        Init::Constant { value } => Tensor::full(shape, value as f32),
+        Init::Uniform { low, high } => Tensor::from_fn(shape, |i| {
+            (low + (high - low) * stream.uniform_f64(i as u64)) as f32
+        }),
+        Init::Normal { std } => Tensor::from_fn(shape, |i| (std * stream.normal(i as u64)) as f32),
+        Init::TruncatedNormal { std } => {
+            // The bounds are those of the scaled number: [-2, 2].
+            Tensor::from_fn(shape, |i| {
+                (std * stream.truncated_normal(i as u64, 2.0 / std)) as f32
+            })
+        }
+    }
 }
 
 /// A tensor as `safetensors` wants to see it: little-endian bytes.
@@ -155,4 +178,49 @@ pub fn load(path: &Path) -> Result<(Weights, Option<String>), WeightsError> {
         weights.insert(name, tensor);
     }
     Ok((weights, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hqcc_compiler::ops::ParameterKind;
+    use hqcc_compiler::tensor_type::TensorType;
+
+    fn start(name: &str, init: Init, seed: u64) -> Tensor {
+        let ty = TensorType::kernel([64, 8, 3, 3]);
+        initialise(
+            &StateTensor {
+                name: name.into(),
+                ty,
+                kind: ParameterKind::Trained,
+                init,
+            },
+            seed,
+        )
+    }
+
+    #[test]
+    fn values_follow_the_rule_and_repeat() {
+        let fan_in = Init::fan_in(72);
+        let a = start("a", fan_in, 1);
+        assert_eq!(a.shape(), [64, 8, 3, 3]);
+        let bound = 1.0 / 72f32.sqrt();
+        let largest = a.data().iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest <= bound && largest > 0.99 * bound);
+        assert_eq!(a, start("a", fan_in, 1));
+        assert_ne!(a, start("b", fan_in, 1));
+        assert_ne!(a, start("a", fan_in, 2));
+        assert!(
+            start("a", Init::Constant { value: 1.0 }, 1)
+                .data()
+                .iter()
+                .all(|v| *v == 1.0)
+        );
+        let spread = |t: Tensor| {
+            (t.data().iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / t.len() as f64).sqrt()
+        };
+        assert!((spread(start("a", Init::Normal { std: 0.5 }, 1)) - 0.5).abs() < 0.02);
+        let cut = start("a", Init::TruncatedNormal { std: 2.0 }, 1);
+        assert!(cut.data().iter().all(|v| v.abs() <= 2.0) && spread(cut) < 1.2);
+    }
 }

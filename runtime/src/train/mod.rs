@@ -7,3 +7,4 @@ pub mod log;
 pub mod metrics;
 pub mod progress;
 pub mod run_loop;
+pub mod samples;

@@ -1,0 +1,53 @@
+//! Batches of a dataset for the training loop.
+
+use crate::data::{self, Dataset};
+use crate::tensor::Tensor;
+
+use super::run_loop::{Batch, Batches, Fault, Samples};
+
+/// The two splits of a dataset, cut into batches; training batches come in an order of their own in every epoch.
+pub struct SliceSamples {
+    /// The splits.
+    pub dataset: Dataset,
+    /// Samples of a full batch; the last one of a split may be smaller.
+    pub batch: usize,
+    /// Seed of the order.
+    pub seed: u64,
+}
+
+impl Samples for SliceSamples {
+    fn batches(&self) -> u64 {
+        self.dataset.train.len().div_ceil(self.batch.max(1)) as u64
+    }
+
+    fn train(&self, epoch: u64, skip: u64) -> Result<Batches<'_>, Fault> {
+        let mut order = self.dataset.train.shuffled(self.seed, epoch);
+        let done = (skip as usize).saturating_mul(self.batch).min(order.len());
+        let left = order.split_off(done);
+        Ok(Box::new(
+            self.dataset.train.epoch(left, self.batch).map(tensors),
+        ))
+    }
+
+    fn test(&self) -> Result<Batches<'_>, Fault> {
+        let order = self.dataset.test.ordered();
+        Ok(Box::new(
+            self.dataset.test.epoch(order, self.batch).map(tensors),
+        ))
+    }
+}
+
+/// A loader's batch as tensors.
+fn tensors(batch: Result<data::Batch, data::DataError>) -> Result<Batch, Fault> {
+    let data::Batch {
+        shape,
+        images,
+        masks,
+        ..
+    } = batch?;
+    let [n, _, h, w] = shape;
+    Ok(Batch {
+        images: Tensor::new(shape, images)?,
+        targets: Tensor::new([n, 1, h, w], masks)?,
+    })
+}
