@@ -9,5 +9,7 @@ pub mod ops;
 pub mod passes;
 pub mod program;
 pub mod quantum;
+pub mod steps;
+pub mod summary;
 pub mod syntax;
 pub mod tensor_type;

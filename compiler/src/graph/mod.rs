@@ -236,6 +236,16 @@ impl Graph {
         &self.outputs
     }
 
+    /// Forgets the outputs whose name `keep` refuses.
+    pub fn retain_outputs(&mut self, keep: impl Fn(&str) -> bool) {
+        self.outputs.retain(|name, _| keep(name));
+    }
+
+    /// Lets nodes that overwrite state go when no output needs them.
+    pub fn clear_effects(&mut self) {
+        self.effects.clear();
+    }
+
     /// Keeps a node that overwrites state alive.
     pub fn add_effect(&mut self, id: NodeId) {
         self.effects.push(id);

@@ -1,0 +1,186 @@
+//! What a network costs, layer by layer, without touching a device: the table of `hqcc check`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::graph::{Graph, NodeId, Phase};
+use crate::ops::{Circuit, Parameter, ParameterKind, WeightMap};
+
+/// The circuits that generate a layer's weight.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Generation {
+    /// Number of independent circuits.
+    pub circuits: usize,
+    /// Qubits of each.
+    pub qubits: usize,
+    /// Angles of all of them.
+    pub angles: usize,
+    /// Weights that they give.
+    pub weights: usize,
+    /// Parameters of the post-processing (`lpp`).
+    pub post: usize,
+}
+
+impl Generation {
+    /// Angles per generated weight: below 1 the generation saves parameters.
+    pub fn ratio(&self) -> f64 {
+        self.angles as f64 / self.weights as f64
+    }
+
+    /// What to tell the user when generation costs more parameters than it saves.
+    pub fn note(&self) -> Option<String> {
+        (self.angles >= self.weights).then(|| {
+            format!(
+                "{} angles for {} weights: this layer costs more than it saves",
+                self.angles, self.weights
+            )
+        })
+    }
+}
+
+/// One layer of the network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerRow {
+    /// Its path.
+    pub path: String,
+    /// Its op.
+    pub op: String,
+    /// Type of its output.
+    pub output: String,
+    /// Trained parameters, angles and post-processing included.
+    pub trained: usize,
+    /// Frozen parameters.
+    pub frozen: usize,
+    /// Weights given by circuits.
+    pub generated: usize,
+    /// The circuits, if there are any.
+    pub generation: Option<Generation>,
+    /// Floating-point operations of one forward pass, generation included.
+    pub flops: u64,
+}
+
+/// The whole network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Its layers in order.
+    pub layers: Vec<LayerRow>,
+    /// Trained parameters.
+    pub trained: usize,
+    /// Frozen parameters.
+    pub frozen: usize,
+    /// Weights given by circuits.
+    pub generated: usize,
+    /// Numbers kept as running statistics.
+    pub statistics: usize,
+    /// Floating-point operations of one forward pass.
+    pub flops: u64,
+}
+
+/// The suffixes that a layer hangs below its own path.
+const INNER: &[&str] = &[
+    ".weight",
+    ".bias",
+    ".running_mean",
+    ".running_var",
+    ".stats",
+    ".product",
+    ".tokens",
+    ".rows",
+    ".sum",
+];
+
+/// The path of the layer that a node belongs to.
+fn layer_path(name: &str) -> &str {
+    let cut = INNER.iter().filter_map(|suffix| {
+        name.match_indices(suffix).map(|(at, _)| at).find(|&at| {
+            let rest = &name[at + suffix.len()..];
+            rest.is_empty() || rest.starts_with('.') || rest.starts_with('#')
+        })
+    });
+    cut.min().map_or(name, |at| &name[..at])
+}
+
+/// Summarises a network after its rewrite rules.
+pub fn summarise(graph: &Graph) -> Summary {
+    let order = graph
+        .topological()
+        .unwrap_or_else(|_| graph.ids().collect());
+    let forward: Vec<NodeId> = order
+        .into_iter()
+        .filter(|&id| graph.node(id).phase == Phase::Forward)
+        .collect();
+    let mut rows: Vec<LayerRow> = Vec::new();
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    let mut statistics = 0;
+    for id in forward {
+        let node = graph.node(id);
+        if node.op.name() == "input" {
+            continue;
+        }
+        let path = layer_path(&node.name).to_owned();
+        let row = *at.entry(path.clone()).or_insert_with(|| {
+            rows.push(LayerRow {
+                path,
+                op: String::new(),
+                output: String::new(),
+                trained: 0,
+                frozen: 0,
+                generated: 0,
+                generation: None,
+                flops: 0,
+            });
+            rows.len() - 1
+        });
+        let row = &mut rows[row];
+        if node.name == row.path {
+            node.op.name().clone_into(&mut row.op);
+            row.output = node.ty.to_string();
+        }
+        row.flops += node.op.flops(&graph.input_types(id), &node.ty);
+        if let Some(parameter) = graph.op::<Parameter>(id) {
+            let count = node.ty.elements();
+            match parameter.kind {
+                ParameterKind::Trained => row.trained += count,
+                ParameterKind::Frozen => row.frozen += count,
+                ParameterKind::Statistic => statistics += count,
+                ParameterKind::Moment => {}
+            }
+            let post = node.name.contains(".lpp.");
+            if parameter.quantum && post {
+                row.generation_mut().post += count;
+            } else if parameter.quantum {
+                row.generation_mut().angles += count;
+            }
+        }
+        if let Some(circuit) = graph.op::<Circuit>(id) {
+            let generation = row.generation_mut();
+            generation.qubits = circuit.qubits;
+            generation.circuits += node.ty.shape[0];
+        }
+        if graph.op::<WeightMap>(id).is_some() {
+            row.generated += node.ty.elements();
+            row.generation_mut().weights += node.ty.elements();
+        }
+    }
+    Summary {
+        trained: rows.iter().map(|row| row.trained).sum(),
+        frozen: rows.iter().map(|row| row.frozen).sum(),
+        generated: rows.iter().map(|row| row.generated).sum(),
+        flops: rows.iter().map(|row| row.flops).sum(),
+        statistics,
+        layers: rows,
+    }
+}
+
+impl LayerRow {
+    fn generation_mut(&mut self) -> &mut Generation {
+        self.generation.get_or_insert(Generation {
+            circuits: 0,
+            qubits: 0,
+            angles: 0,
+            weights: 0,
+            post: 0,
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! A small network built through the layer table goes through every step.
+
+use hqcc_compiler::graph::{Graph, NodeId, dot};
+use hqcc_compiler::ops::{self, Builder, Input, SettingValue, Settings};
+use hqcc_compiler::passes::loss::Loss;
+use hqcc_compiler::passes::optimiser::Optimiser;
+use hqcc_compiler::passes::rewrite::{Action, Post, Qpg, Rule, Share, Target};
+use hqcc_compiler::program::Entry;
+use hqcc_compiler::quantum::ansatz::Ansatz;
+use hqcc_compiler::steps::{self, Recipe, StepError};
+use hqcc_compiler::summary::summarise;
+use hqcc_compiler::tensor_type::TensorType;
+
+fn layer(
+    graph: &mut Graph,
+    training: bool,
+    kind: &str,
+    path: &str,
+    tensors: &[NodeId],
+    given: &[(&'static str, SettingValue)],
+) -> NodeId {
+    let info = ops::LAYERS.iter().find(|l| l.name == kind).expect("layer");
+    let mut settings = Settings::default();
+    for s in info.settings {
+        let value = match s.default {
+            Some("true") => SettingValue::Bool(true),
+            Some("false") => SettingValue::Bool(false),
+            Some("auto") | None => continue,
+            Some(text) => match text.parse::<i64>() {
+                Ok(n) => SettingValue::Int(n),
+                Err(_) => text
+                    .parse::<f64>()
+                    .map_or_else(|_| SettingValue::Word(text.to_owned()), SettingValue::Float),
+            },
+        };
+        settings.0.insert(s.name, value);
+    }
+    settings.0.extend(given.iter().cloned());
+    let mut builder = Builder {
+        graph,
+        path: path.to_owned(),
+        training,
+    };
+    (info.build)(&mut builder, tensors, &settings).expect("builds")
+}
+
+fn network(training: bool) -> Graph {
+    let mut g = Graph::default();
+    let x = g
+        .add(
+            Input {
+                ty: TensorType::image([2, 1, 8, 8]),
+            },
+            &[],
+            "ct",
+        )
+        .expect("input");
+    let c = |n| ("channels", SettingValue::Int(n));
+    let a = layer(
+        &mut g,
+        training,
+        "conv",
+        "a.conv",
+        &[x],
+        &[c(4), ("bias", SettingValue::Bool(false))],
+    );
+    let a = layer(&mut g, training, "batch_norm", "a.norm", &[a], &[]);
+    let a = layer(&mut g, training, "relu", "a.relu", &[a], &[]);
+    let p = layer(&mut g, training, "max_pool", "pool", &[a], &[]);
+    let up = layer(&mut g, training, "conv_transpose", "up", &[p], &[c(4)]);
+    let cat = layer(&mut g, training, "concat", "cat", &[a, up], &[]);
+    let head = layer(&mut g, training, "conv", "head", &[cat], &[c(1)]);
+    g.set_output("head", head);
+    g
+}
+
+fn rules() -> Vec<Rule> {
+    let qpg = |post| Qpg {
+        blocks: 1,
+        post,
+        target: Target::Auto,
+        share: Share::Layer,
+        ansatz: Ansatz::hqc_tf(),
+    };
+    vec![
+        Rule {
+            path: "up".into(),
+            action: Action::Qpga(qpg(Post::Sst)),
+        },
+        Rule {
+            path: "head".into(),
+            action: Action::Qpg(qpg(Post::Lpp)),
+        },
+    ]
+}
+
+fn recipe() -> Recipe {
+    Recipe {
+        loss: vec![(1.0, Loss::Bce), (1.0, Loss::Dice)],
+        optimiser: Optimiser::Adam {
+            lr: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 5e-4,
+            decoupled: false,
+        },
+    }
+}
+
+#[test]
+fn every_step_is_made_and_survives_storage() {
+    let train = steps::train(network(true), &rules(), &recipe()).expect("train");
+    let evaluate = steps::evaluate(network(false), &rules(), &recipe().loss).expect("evaluate");
+    let predict = steps::predict(network(false)).expect("predict");
+    let weights = steps::weights(network(false), &rules())
+        .expect("weights")
+        .expect("generated");
+    assert_eq!(
+        weights.outputs().keys().collect::<Vec<_>>(),
+        ["head.weight", "up.weight"]
+    );
+    assert!(predict.find("head.weight").is_some());
+    for graph in [train, evaluate, predict, weights] {
+        let entry = Entry { graph };
+        let text = serde_json::to_string(&entry).expect("stores");
+        let back: Entry = serde_json::from_str(&text).expect("reads");
+        assert_eq!(text, serde_json::to_string(&back).expect("stores again"));
+        assert!(dot::to_dot(&back.graph, &dot::DotOptions::default()).contains("digraph"));
+    }
+}
+
+#[test]
+fn summary_counts_as_the_paper_does() {
+    let graph = steps::rewritten(network(true), &rules()).expect("rewrites");
+    let summary = summarise(&graph);
+    let head = summary
+        .layers
+        .iter()
+        .find(|row| row.path == "head")
+        .expect("head");
+    let generation = head.generation.clone().expect("generated");
+    // 8 -> 1, 3x3: 9 circuits of 3 qubits, 54 angles for 72 weights.
+    assert_eq!(
+        (
+            generation.circuits,
+            generation.qubits,
+            generation.angles,
+            generation.weights
+        ),
+        (9, 3, 54, 72)
+    );
+    assert_eq!(generation.post, 5);
+    assert_eq!(head.trained, 54 + 5 + 1);
+    let up = summary
+        .layers
+        .iter()
+        .find(|row| row.path == "up")
+        .expect("up");
+    assert_eq!((up.frozen, up.generated), (64, 64));
+}
+
+#[test]
+fn rules_that_fight_or_match_nothing_are_refused() {
+    let mut rules = rules();
+    rules.push(Rule {
+        path: "hea*".into(),
+        action: rules[1].action.clone(),
+    });
+    rules.push(Rule {
+        path: "tail".into(),
+        action: Action::Freeze,
+    });
+    let Err(StepError::Rewrite(errors)) = steps::rewritten(network(true), &rules) else {
+        panic!("rules were taken")
+    };
+    assert_eq!(errors.len(), 2);
+    assert!(errors.iter().any(|e| e.other == Some(1)));
+}
