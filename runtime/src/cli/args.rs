@@ -1,6 +1,8 @@
 //! Arguments that several commands share.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 
@@ -18,4 +20,34 @@ pub fn print(text: &str) -> Result<(), Failure> {
             Failure::from(e)
         }
     })
+}
+
+/// A progress bar with the time left, on standard error; silent where that is no terminal.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar over `total` pieces of work.
+    pub fn start(what: &str, total: u64) -> Self {
+        if !io::stderr().is_terminal() {
+            return Bar(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(total);
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg}  {wide_bar:.green} {pos}/{len}  {eta} left")
+        {
+            bar.set_style(style.progress_chars("━╸ "));
+        }
+        bar.set_message(what.to_owned());
+        Bar(bar)
+    }
+
+    /// `done` pieces are done.
+    pub fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub fn end(self) {
+        self.0.finish_and_clear();
+    }
 }

@@ -5,6 +5,7 @@
 mod args;
 mod completions;
 mod failure;
+mod phantom;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Phantom(phantom::Phantom),
     Completions(completions::Completions),
 }
 
@@ -45,6 +47,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Phantom(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match done {
