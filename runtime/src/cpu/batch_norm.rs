@@ -1,0 +1,189 @@
+//! The ops of batch normalisation: `batch_stats`, `batch_norm`, `batch_norm_sums`, `batch_norm_grad_input`, `stack_rows`,
+//! `take_row`, `running_average`. Sums over pixels are accumulated in double precision.
+
+use hqcc_compiler::ops;
+
+use super::call::{Call, WrongOp};
+use super::parallel::{pieces, sums};
+use super::real::Real;
+
+/// Mean and biased variance of each of `c` channels: `stats = [means, variances]`.
+pub fn batch_stats_of<T: Real>(c: usize, x: &[T], stats: &mut [T]) {
+    if x.is_empty() {
+        stats.fill(T::zero());
+        return;
+    }
+    // Sums around the first pixel: a mean far from zero then costs no digits of the variance.
+    let (pixels, shift) = (x.len() / c, &x[..c]);
+    let total = sums(pixels, c, 2 * c, |first, end, sums| {
+        let (mean, square) = sums.split_at_mut(c);
+        for pixel in x[first * c..end * c].chunks_exact(c) {
+            for (((m, s), &x), &shift) in mean.iter_mut().zip(square.iter_mut()).zip(pixel).zip(shift) {
+                let d = (x - shift).f64();
+                *m += d;
+                *s += d * d;
+            }
+        }
+    });
+    for k in 0..c {
+        let mean = total[k] / pixels as f64;
+        let variance = (total[c + k] / pixels as f64 - mean * mean).max(0.0);
+        stats[k] = T::of(shift[k].f64() + mean);
+        stats[c + k] = T::of(variance);
+    }
+}
+
+/// `1 / sqrt(variance + eps)` of each channel.
+fn roots<T: Real>(c: usize, stats: &[T], eps: f64) -> Vec<f64> {
+    stats[c..].iter().map(|variance| 1.0 / (variance.f64() + eps).sqrt()).collect()
+}
+
+/// `y = (x - mean) / sqrt(variance + eps) gamma + beta`, then with `RELU` `max(y, 0)`.
+pub fn batch_norm_of<T: Real, const RELU: bool>(
+    eps: f64,
+    [x, stats, gamma, beta]: [&[T]; 4],
+    y: &mut [T],
+) {
+    let c = gamma.len();
+    let mean = &stats[..c];
+    let scale: Vec<T> =
+        roots(c, stats, eps).iter().zip(gamma).map(|(root, gamma)| T::of(root * gamma.f64())).collect();
+    pieces(y, c, |start, piece| {
+        for (y, x) in piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c)) {
+            for ((((y, &x), &mean), &scale), &beta) in
+                y.iter_mut().zip(x).zip(mean).zip(&scale).zip(beta)
+            {
+                let value = (x - mean) * scale + beta;
+                *y = if RELU && value < T::zero() { T::zero() } else { value };
+            }
+        }
+    });
+}
+
+/// Channel sums of `dy` and of `dy` times the normalised input; with `MASK`, `dy` counts where `y > 0` alone.
+pub fn batch_norm_sums_of<T: Real, const MASK: bool>(
+    eps: f64,
+    [x, dy, stats, y]: [&[T]; 4],
+    out: &mut [T],
+) {
+    let c = stats.len() / 2;
+    let mean = &stats[..c];
+    let total = sums(x.len() / c.max(1), c, 2 * c, |first, end, sums| {
+        let (plain, scaled) = sums.split_at_mut(c);
+        let range = first * c..end * c;
+        let pixels = x[range.clone()].chunks_exact(c).zip(dy[range.clone()].chunks_exact(c));
+        // Without a mask any slice of the right length will do.
+        let masks = if MASK { &y[range] } else { &x[range] }.chunks_exact(c);
+        for ((x, dy), y) in pixels.zip(masks) {
+            for (((((p, s), &x), &dy), &y), &mean) in
+                plain.iter_mut().zip(scaled.iter_mut()).zip(x).zip(dy).zip(y).zip(mean)
+            {
+                let dy = if MASK && !(y > T::zero()) { 0.0 } else { dy.f64() };
+                *p += dy;
+                *s += dy * (x - mean).f64();
+            }
+        }
+    });
+    let roots = roots(c, stats, eps);
+    for k in 0..c {
+        out[k] = T::of(total[k]);
+        out[c + k] = T::of(total[c + k] * roots[k]);
+    }
+}
+
+/// `dx = gamma r (dy - sums[0] / m - xh sums[1] / m)`, or `gamma r dy` when the statistics are constants; with `MASK`,
+/// `dy` counts where `y > 0` alone.
+pub fn batch_norm_grad_input_of<T: Real, const MASK: bool>(
+    op: &ops::BatchNormGradInput,
+    [x, dy, stats, gamma, sums, y]: [&[T]; 6],
+    dx: &mut [T],
+) {
+    let c = gamma.len();
+    let mean = &stats[..c];
+    let m = (x.len() / c.max(1)) as f64;
+    let roots = roots(c, stats, op.eps);
+    let through = if op.training { 1.0 } else { 0.0 };
+    let column = |f: &dyn Fn(usize) -> f64| -> Vec<T> { (0..c).map(|k| T::of(f(k))).collect() };
+    let scale = column(&|k| gamma[k].f64() * roots[k]);
+    let slope = column(&|k| -through * gamma[k].f64() * roots[k] * roots[k] * sums[c + k].f64() / m);
+    let offset = column(&|k| -through * gamma[k].f64() * roots[k] * sums[k].f64() / m);
+    pieces(dx, c, |start, piece| {
+        let pixels = piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c));
+        let masks = if MASK { &y[start..] } else { &x[start..] }.chunks_exact(c);
+        for (((dx, x), dy), y) in pixels.zip(dy[start..].chunks_exact(c)).zip(masks) {
+            let constants = mean.iter().zip(&scale).zip(&slope).zip(&offset);
+            for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
+                dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
+            {
+                let dy = if MASK && !(y > T::zero()) { T::zero() } else { dy };
+                *dx = scale * dy + (slope * (x - mean) + offset);
+            }
+        }
+    });
+}
+
+/// Mean and biased variance of each channel.
+pub fn batch_stats<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    batch_stats_of(call.image(0)?[1], call.inputs[0], call.output);
+    Ok(())
+}
+
+/// Normalisation by given statistics, scaled and shifted.
+pub fn batch_norm<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::BatchNorm>()?;
+    let &[x, stats, gamma, beta] = call.inputs else {
+        return Err(WrongOp);
+    };
+    batch_norm_of::<T, false>(op.eps, [x, stats, gamma, beta], call.output);
+    Ok(())
+}
+
+/// Channel sums of `dy` and of `dy` times the normalised input.
+pub fn batch_norm_sums<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::BatchNormSums>()?;
+    let &[x, dy, stats] = call.inputs else {
+        return Err(WrongOp);
+    };
+    batch_norm_sums_of::<T, false>(op.eps, [x, dy, stats, &[]], call.output);
+    Ok(())
+}
+
+/// Gradient of `batch_norm` for its input.
+pub fn batch_norm_grad_input<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::BatchNormGradInput>()?;
+    let &[x, dy, stats, gamma, sums] = call.inputs else {
+        return Err(WrongOp);
+    };
+    batch_norm_grad_input_of::<T, false>(op, [x, dy, stats, gamma, sums, &[]], call.output);
+    Ok(())
+}
+
+/// Two vectors as the rows of a matrix.
+pub fn stack_rows<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let (top, bottom) = call.output.split_at_mut(call.inputs[0].len());
+    top.copy_from_slice(call.inputs[0]);
+    bottom.copy_from_slice(call.inputs[1]);
+    Ok(())
+}
+
+/// One row of a matrix.
+pub fn take_row<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let row = call.op::<ops::TakeRow>()?.row;
+    let columns = call.output.len();
+    call.output.copy_from_slice(&call.inputs[0][row * columns..(row + 1) * columns]);
+    Ok(())
+}
+
+/// `state = (1 - momentum) state + momentum factor stats[row]`, in place.
+pub fn running_average<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::RunningAverage>()?;
+    let [state] = call.state else {
+        return Err(WrongOp);
+    };
+    let (keep, take) = (T::of(1.0 - op.momentum), T::of(op.momentum * op.factor));
+    let row = &call.inputs[1][op.row * state.len()..];
+    for (state, &value) in state.iter_mut().zip(row) {
+        *state = keep * *state + take * value;
+    }
+    Ok(())
+}
