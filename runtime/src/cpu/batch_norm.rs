@@ -18,7 +18,9 @@ pub fn batch_stats_of<T: Real>(c: usize, x: &[T], stats: &mut [T]) {
     let total = sums(pixels, c, 2 * c, |first, end, sums| {
         let (mean, square) = sums.split_at_mut(c);
         for pixel in x[first * c..end * c].chunks_exact(c) {
-            for (((m, s), &x), &shift) in mean.iter_mut().zip(square.iter_mut()).zip(pixel).zip(shift) {
+            for (((m, s), &x), &shift) in
+                mean.iter_mut().zip(square.iter_mut()).zip(pixel).zip(shift)
+            {
                 let d = (x - shift).f64();
                 *m += d;
                 *s += d * d;
@@ -35,7 +37,10 @@ pub fn batch_stats_of<T: Real>(c: usize, x: &[T], stats: &mut [T]) {
 
 /// `1 / sqrt(variance + eps)` of each channel.
 fn roots<T: Real>(c: usize, stats: &[T], eps: f64) -> Vec<f64> {
-    stats[c..].iter().map(|variance| 1.0 / (variance.f64() + eps).sqrt()).collect()
+    stats[c..]
+        .iter()
+        .map(|variance| 1.0 / (variance.f64() + eps).sqrt())
+        .collect()
 }
 
 /// `y = (x - mean) / sqrt(variance + eps) gamma + beta`, then with `RELU` `max(y, 0)`.
@@ -46,15 +51,22 @@ pub fn batch_norm_of<T: Real, const RELU: bool>(
 ) {
     let c = gamma.len();
     let mean = &stats[..c];
-    let scale: Vec<T> =
-        roots(c, stats, eps).iter().zip(gamma).map(|(root, gamma)| T::of(root * gamma.f64())).collect();
+    let scale: Vec<T> = roots(c, stats, eps)
+        .iter()
+        .zip(gamma)
+        .map(|(root, gamma)| T::of(root * gamma.f64()))
+        .collect();
     pieces(y, c, |start, piece| {
         for (y, x) in piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c)) {
             for ((((y, &x), &mean), &scale), &beta) in
                 y.iter_mut().zip(x).zip(mean).zip(&scale).zip(beta)
             {
                 let value = (x - mean) * scale + beta;
-                *y = if RELU && value < T::zero() { T::zero() } else { value };
+                *y = if RELU && value < T::zero() {
+                    T::zero()
+                } else {
+                    value
+                };
             }
         }
     });
@@ -71,14 +83,25 @@ pub fn batch_norm_sums_of<T: Real, const MASK: bool>(
     let total = sums(x.len() / c.max(1), c, 2 * c, |first, end, sums| {
         let (plain, scaled) = sums.split_at_mut(c);
         let range = first * c..end * c;
-        let pixels = x[range.clone()].chunks_exact(c).zip(dy[range.clone()].chunks_exact(c));
+        let pixels = x[range.clone()]
+            .chunks_exact(c)
+            .zip(dy[range.clone()].chunks_exact(c));
         // Without a mask any slice of the right length will do.
         let masks = if MASK { &y[range] } else { &x[range] }.chunks_exact(c);
         for ((x, dy), y) in pixels.zip(masks) {
-            for (((((p, s), &x), &dy), &y), &mean) in
-                plain.iter_mut().zip(scaled.iter_mut()).zip(x).zip(dy).zip(y).zip(mean)
+            for (((((p, s), &x), &dy), &y), &mean) in plain
+                .iter_mut()
+                .zip(scaled.iter_mut())
+                .zip(x)
+                .zip(dy)
+                .zip(y)
+                .zip(mean)
             {
-                let dy = if MASK && !(y > T::zero()) { 0.0 } else { dy.f64() };
+                let dy = if MASK && !(y > T::zero()) {
+                    0.0
+                } else {
+                    dy.f64()
+                };
                 *p += dy;
                 *s += dy * (x - mean).f64();
             }
@@ -105,7 +128,8 @@ pub fn batch_norm_grad_input_of<T: Real, const MASK: bool>(
     let through = if op.training { 1.0 } else { 0.0 };
     let column = |f: &dyn Fn(usize) -> f64| -> Vec<T> { (0..c).map(|k| T::of(f(k))).collect() };
     let scale = column(&|k| gamma[k].f64() * roots[k]);
-    let slope = column(&|k| -through * gamma[k].f64() * roots[k] * roots[k] * sums[c + k].f64() / m);
+    let slope =
+        column(&|k| -through * gamma[k].f64() * roots[k] * roots[k] * sums[c + k].f64() / m);
     let offset = column(&|k| -through * gamma[k].f64() * roots[k] * sums[k].f64() / m);
     pieces(dx, c, |start, piece| {
         let pixels = piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c));
@@ -115,7 +139,11 @@ pub fn batch_norm_grad_input_of<T: Real, const MASK: bool>(
             for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
                 dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
             {
-                let dy = if MASK && !(y > T::zero()) { T::zero() } else { dy };
+                let dy = if MASK && !(y > T::zero()) {
+                    T::zero()
+                } else {
+                    dy
+                };
                 *dx = scale * dy + (slope * (x - mean) + offset);
             }
         }
@@ -158,6 +186,36 @@ pub fn batch_norm_grad_input<T: Real>(call: &mut Call<'_, T>) -> Result<(), Wron
     Ok(())
 }
 
+/// `batch_norm`, then `relu`.
+pub fn batch_norm_relu<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::BatchNorm>()?;
+    let &[x, stats, gamma, beta] = call.inputs else {
+        return Err(WrongOp);
+    };
+    batch_norm_of::<T, true>(op.eps, [x, stats, gamma, beta], call.output);
+    Ok(())
+}
+
+/// `batch_norm_sums` of `relu_grad(y, dy)`; inputs `(x, dy, stats, y)`.
+pub fn masked_batch_norm_sums<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::BatchNormSums>()?;
+    let &[x, dy, stats, y] = call.inputs else {
+        return Err(WrongOp);
+    };
+    batch_norm_sums_of::<T, true>(op.eps, [x, dy, stats, y], call.output);
+    Ok(())
+}
+
+/// `batch_norm_grad_input` of `relu_grad(y, dy)`; inputs `(x, dy, stats, gamma, sums, y)`.
+pub fn masked_batch_norm_grad_input<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::BatchNormGradInput>()?;
+    let &[x, dy, stats, gamma, sums, y] = call.inputs else {
+        return Err(WrongOp);
+    };
+    batch_norm_grad_input_of::<T, true>(op, [x, dy, stats, gamma, sums, y], call.output);
+    Ok(())
+}
+
 /// Two vectors as the rows of a matrix.
 pub fn stack_rows<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let (top, bottom) = call.output.split_at_mut(call.inputs[0].len());
@@ -170,7 +228,8 @@ pub fn stack_rows<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 pub fn take_row<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let row = call.op::<ops::TakeRow>()?.row;
     let columns = call.output.len();
-    call.output.copy_from_slice(&call.inputs[0][row * columns..(row + 1) * columns]);
+    call.output
+        .copy_from_slice(&call.inputs[0][row * columns..(row + 1) * columns]);
     Ok(())
 }
 

@@ -94,7 +94,10 @@ pub fn map<T: Real>(
     loops.visit(y, |[at], y| match step {
         1 => y.iter_mut().zip(&x[at..]).for_each(|(y, &x)| *y = f(x)),
         0 => y.fill(f(x[at])),
-        _ => y.iter_mut().zip(x[at..].iter().step_by(step)).for_each(|(y, &x)| *y = f(x)),
+        _ => y
+            .iter_mut()
+            .zip(x[at..].iter().step_by(step))
+            .for_each(|(y, &x)| *y = f(x)),
     });
 }
 
@@ -108,7 +111,11 @@ pub fn map2<T: Real>(
     let loops = Loops::new(y_type, [a_type, b_type]);
     let step = loops.steps[loops.steps.len() - 1];
     loops.visit(y, |[i, j], y| match step {
-        [1, 1] => y.iter_mut().zip(&a[i..]).zip(&b[j..]).for_each(|((y, &a), &b)| *y = f(a, b)),
+        [1, 1] => y
+            .iter_mut()
+            .zip(&a[i..])
+            .zip(&b[j..])
+            .for_each(|((y, &a), &b)| *y = f(a, b)),
         [1, 0] => {
             let b = b[j];
             y.iter_mut().zip(&a[i..]).for_each(|(y, &a)| *y = f(a, b));
@@ -117,6 +124,9 @@ pub fn map2<T: Real>(
             let a = a[i];
             y.iter_mut().zip(&b[j..]).for_each(|(y, &b)| *y = f(a, b));
         }
-        [p, q] => y.iter_mut().enumerate().for_each(|(k, y)| *y = f(a[i + k * p], b[j + k * q])),
+        [p, q] => y
+            .iter_mut()
+            .enumerate()
+            .for_each(|(k, y)| *y = f(a[i + k * p], b[j + k * q])),
     });
 }

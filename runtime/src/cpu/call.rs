@@ -40,7 +40,10 @@ impl<'a, T> Call<'a, T> {
     /// # Errors
     /// The input is no feature map.
     pub fn image(&self, i: usize) -> Result<[usize; 4], WrongOp> {
-        self.types.get(i).and_then(|ty| ty.as_image().ok()).ok_or(WrongOp)
+        self.types
+            .get(i)
+            .and_then(|ty| ty.as_image().ok())
+            .ok_or(WrongOp)
     }
 
     /// `[N, C, H, W]` of the output.

@@ -35,7 +35,10 @@ pub fn cross_entropy_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp
     let (x, t, dy) = (call.inputs[0], call.inputs[1], call.inputs[2]);
     pieces(call.output, k, |start, piece| {
         let first = start / k;
-        let pixels = x[start..].chunks_exact(k).zip(&t[first..]).zip(&dy[first..]);
+        let pixels = x[start..]
+            .chunks_exact(k)
+            .zip(&t[first..])
+            .zip(&dy[first..]);
         for (dx, ((x, &t), &dy)) in piece.chunks_exact_mut(k).zip(pixels) {
             let (largest, sum) = normaliser(x);
             for (dx, &x) in dx.iter_mut().zip(x) {

@@ -15,7 +15,12 @@ fn unary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T) -> T + Sync) -> Result<(
 
 fn binary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T, T) -> T + Sync) -> Result<(), WrongOp> {
     let (types, inputs) = (call.types, call.inputs);
-    map2((&types[0], inputs[0]), (&types[1], inputs[1]), (call.ty, call.output), f);
+    map2(
+        (&types[0], inputs[0]),
+        (&types[1], inputs[1]),
+        (call.ty, call.output),
+        f,
+    );
     Ok(())
 }
 
@@ -61,7 +66,11 @@ pub fn sigmoid<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     unary(call, |x| {
         let e = (-x.abs()).exp();
         let small = e / (T::one() + e);
-        if x >= T::zero() { T::one() / (T::one() + e) } else { small }
+        if x >= T::zero() {
+            T::one() / (T::one() + e)
+        } else {
+            small
+        }
     })
 }
 
@@ -83,7 +92,9 @@ pub fn relu_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 /// `y = max(x, 0) - x t + log(1 + exp(-|x|))`.
 pub fn bce_with_logits<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
-    binary(call, |x, t| x.max(T::zero()) - x * t + (-x.abs()).exp().ln_1p())
+    binary(call, |x, t| {
+        x.max(T::zero()) - x * t + (-x.abs()).exp().ln_1p()
+    })
 }
 
 /// Every element the same value.

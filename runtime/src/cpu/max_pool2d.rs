@@ -11,7 +11,9 @@ use super::simd;
 /// The input rows or columns of window `i` along one axis.
 fn window(pool: &ops::MaxPool2d, axis: usize, i: usize, size: usize) -> std::ops::Range<usize> {
     let start = i * pool.stride[axis];
-    let end = (start + pool.kernel[axis]).saturating_sub(pool.padding[axis]).min(size);
+    let end = (start + pool.kernel[axis])
+        .saturating_sub(pool.padding[axis])
+        .min(size);
     start.saturating_sub(pool.padding[axis])..end
 }
 
@@ -82,17 +84,23 @@ pub fn max_pool2d_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
             }
         }
     };
-    call.output.par_chunks_exact_mut(h * w * c).enumerate().for_each(|(n, image)| {
-        if apart {
-            // The last band takes the rows that fill no window.
-            let (bands_rows, rest) = image.split_at_mut((bands - 1) * pool.stride[0] * w * c);
-            bands_rows.par_chunks_exact_mut(pool.stride[0] * w * c).enumerate().for_each(|(i, dx)| {
-                simd::run(|| band(n, i, dx, i * pool.stride[0]));
-            });
-            simd::run(|| band(n, bands - 1, rest, (bands - 1) * pool.stride[0]));
-        } else {
-            simd::run(|| band(n, 0, image, 0));
-        }
-    });
+    call.output
+        .par_chunks_exact_mut(h * w * c)
+        .enumerate()
+        .for_each(|(n, image)| {
+            if apart {
+                // The last band takes the rows that fill no window.
+                let (bands_rows, rest) = image.split_at_mut((bands - 1) * pool.stride[0] * w * c);
+                bands_rows
+                    .par_chunks_exact_mut(pool.stride[0] * w * c)
+                    .enumerate()
+                    .for_each(|(i, dx)| {
+                        simd::run(|| band(n, i, dx, i * pool.stride[0]));
+                    });
+                simd::run(|| band(n, bands - 1, rest, (bands - 1) * pool.stride[0]));
+            } else {
+                simd::run(|| band(n, 0, image, 0));
+            }
+        });
     Ok(())
 }

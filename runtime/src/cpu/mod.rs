@@ -1,14 +1,83 @@
 //! The native executor: every op as a function on slices, generic over the element type.
 //!
-//! Images lie as `[N, H, W, C]`, convolution weights as `[KH, KW, I, O]`.
+//! It walks a graph as it stood before fusion, which makes it the reference for the plans that a GPU runs. Images lie as
+//! `[N, H, W, C]`, convolution weights as `[KH, KW, I, O]`. Work is cut by shapes alone, so that results do not depend on
+//! the number of threads.
 
+mod batch_norm;
+mod broadcast;
+pub mod call;
 pub mod conv2d;
 pub mod conv2d_grad_weight;
 pub mod conv_kernel;
 #[cfg(test)]
 mod conv_reference;
 pub mod conv_shape;
+mod convolution;
+mod cross_entropy;
+mod element_wise;
+mod engine;
+mod matmul;
+mod max_pool2d;
+mod optimiser;
+mod parallel;
+mod plan;
 pub mod real;
-pub mod scratch;
+mod rearrange;
+mod reduce_sum;
+mod resize2d;
+mod scratch;
 mod shared;
 pub mod simd;
+
+pub use engine::{CpuExecutor, OpTime};
+
+use call::Function;
+use real::Real;
+
+/// The function of an op by its name; `None` for leaves, which the engine fills itself, and for unknown names.
+pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
+    Some(match op {
+        "adam" => optimiser::adam,
+        "add" => element_wise::add,
+        "affine" => element_wise::affine,
+        "argmax" => cross_entropy::argmax,
+        "batch_norm" => batch_norm::batch_norm,
+        "batch_norm_grad_input" => batch_norm::batch_norm_grad_input,
+        "batch_norm_sums" => batch_norm::batch_norm_sums,
+        "batch_stats" => batch_norm::batch_stats,
+        "bce_with_logits" => element_wise::bce_with_logits,
+        "channel_sum" => reduce_sum::channel_sum,
+        "concat" => rearrange::concat,
+        "constant" => element_wise::constant,
+        "conv2d" => convolution::conv2d,
+        "conv2d_grad_weight" => convolution::conv2d_grad_weight,
+        "conv_transpose2d" => convolution::conv_transpose2d,
+        "crop2d" => rearrange::crop2d,
+        "cross_entropy" => cross_entropy::cross_entropy,
+        "cross_entropy_grad" => cross_entropy::cross_entropy_grad,
+        "div" => element_wise::div,
+        "exp" => element_wise::exp,
+        "expand" => element_wise::expand,
+        "matmul" => matmul::matmul,
+        "max_pool2d" => max_pool2d::max_pool2d,
+        "max_pool2d_grad" => max_pool2d::max_pool2d_grad,
+        "mul" => element_wise::mul,
+        "pad2d" => rearrange::pad2d,
+        "reduce_sum" => reduce_sum::reduce_sum,
+        "relu" => element_wise::relu,
+        "relu_grad" => element_wise::relu_grad,
+        "reshape" => rearrange::reshape,
+        "resize2d" => resize2d::resize2d,
+        "resize2d_grad" => resize2d::resize2d_grad,
+        "running_average" => batch_norm::running_average,
+        "sgd" => optimiser::sgd,
+        "sigmoid" => element_wise::sigmoid,
+        "slice" => rearrange::slice,
+        "stack_rows" => batch_norm::stack_rows,
+        "sub" => element_wise::sub,
+        "take_row" => batch_norm::take_row,
+        "threshold" => element_wise::threshold,
+        _ => return None,
+    })
+}

@@ -19,7 +19,11 @@ pub fn adam<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let decay = T::of(op.weight_decay);
     let [beta1, rest1, beta2, rest2, eps] =
         [op.beta1, 1.0 - op.beta1, op.beta2, 1.0 - op.beta2, op.eps].map(T::of);
-    let (shrink, l2) = if op.decoupled { (T::one() - lr * decay, T::zero()) } else { (T::one(), decay) };
+    let (shrink, l2) = if op.decoupled {
+        (T::one() - lr * decay, T::zero())
+    } else {
+        (T::one(), decay)
+    };
     w.par_chunks_mut(PIECE)
         .zip(m.par_chunks_mut(PIECE))
         .zip(v.par_chunks_mut(PIECE))
@@ -45,14 +49,17 @@ pub fn sgd<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     };
     let (lr, momentum, decay) = (schedule[0], T::of(op.momentum), T::of(op.weight_decay));
     let nesterov = op.nesterov;
-    w.par_chunks_mut(PIECE).zip(m.par_chunks_mut(PIECE)).zip(g.par_chunks(PIECE)).for_each(|((w, m), g)| {
-        simd::run(|| {
-            for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
-                let g = g + decay * *w;
-                *m = momentum * *m + g;
-                *w -= lr * if nesterov { g + momentum * *m } else { *m };
-            }
+    w.par_chunks_mut(PIECE)
+        .zip(m.par_chunks_mut(PIECE))
+        .zip(g.par_chunks(PIECE))
+        .for_each(|((w, m), g)| {
+            simd::run(|| {
+                for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
+                    let g = g + decay * *w;
+                    *m = momentum * *m + g;
+                    *w -= lr * if nesterov { g + momentum * *m } else { *m };
+                }
+            });
         });
-    });
     Ok(())
 }

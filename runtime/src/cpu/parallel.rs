@@ -16,14 +16,21 @@ pub fn pieces<T: Send>(out: &mut [T], unit: usize, f: impl Fn(usize, &mut [T]) +
     if out.len() <= size {
         simd::run(|| f(0, out));
     } else {
-        out.par_chunks_mut(size).enumerate().for_each(|(index, piece)| simd::run(|| f(index * size, piece)));
+        out.par_chunks_mut(size)
+            .enumerate()
+            .for_each(|(index, piece)| simd::run(|| f(index * size, piece)));
     }
 }
 
 /// The sums that `f(first, end, sums)` adds to `width` accumulators over `0..count`, each step about `work` elements.
 ///
 /// Every piece has accumulators of its own, added in order.
-pub fn sums(count: usize, work: usize, width: usize, f: impl Fn(usize, usize, &mut [f64]) + Sync) -> Vec<f64> {
+pub fn sums(
+    count: usize,
+    work: usize,
+    width: usize,
+    f: impl Fn(usize, usize, &mut [f64]) + Sync,
+) -> Vec<f64> {
     const MOST: usize = 64;
     let least = (PIECE / work.max(1)).max(1);
     let size = count.div_ceil(MOST).max(least);
@@ -39,7 +46,10 @@ pub fn sums(count: usize, work: usize, width: usize, f: impl Fn(usize, usize, &m
     let partial: Vec<Vec<f64>> = (0..parts).into_par_iter().map(one).collect();
     let mut total = vec![0.0; width];
     for part in &partial {
-        total.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+        total
+            .iter_mut()
+            .zip(part)
+            .for_each(|(sum, value)| *sum += value);
     }
     total
 }

@@ -9,7 +9,12 @@ use super::real::Real;
 /// Feature maps side by side along the channels.
 pub fn concat<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let c = call.output_image()?[1];
-    let parts: Vec<(usize, &[T])> = call.types.iter().map(|ty| ty.shape[1]).zip(call.inputs.iter().copied()).collect();
+    let parts: Vec<(usize, &[T])> = call
+        .types
+        .iter()
+        .map(|ty| ty.shape[1])
+        .zip(call.inputs.iter().copied())
+        .collect();
     pieces(call.output, c, |start, piece| {
         for (index, pixel) in piece.chunks_exact_mut(c).enumerate() {
             let index = start / c + index;
@@ -31,7 +36,10 @@ pub fn slice<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let x = call.inputs[0];
     pieces(call.output, op.channels, |start, piece| {
         let first = start / op.channels;
-        for (to, from) in piece.chunks_exact_mut(op.channels).zip(x[first * c..].chunks_exact(c)) {
+        for (to, from) in piece
+            .chunks_exact_mut(op.channels)
+            .zip(x[first * c..].chunks_exact(c))
+        {
             to.copy_from_slice(&from[op.start..op.start + op.channels]);
         }
     });

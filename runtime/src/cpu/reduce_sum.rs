@@ -8,17 +8,25 @@ use super::real::Real;
 
 /// Sums over the middle axis of `[outer, count, inner]`.
 fn sum_middle<T: Real>([outer, count, inner]: [usize; 3], x: &[T], y: &mut [T]) {
-    for (x, y) in x.chunks_exact((count * inner).max(1)).zip(y.chunks_exact_mut(inner)).take(outer) {
+    for (x, y) in x
+        .chunks_exact((count * inner).max(1))
+        .zip(y.chunks_exact_mut(inner))
+        .take(outer)
+    {
         if inner == 1 {
             y[0] = T::of(sum(x));
             continue;
         }
         let total = sums(count, inner, inner, |first, end, sums| {
             for line in x[first * inner..end * inner].chunks_exact(inner) {
-                sums.iter_mut().zip(line).for_each(|(sum, value)| *sum += value.f64());
+                sums.iter_mut()
+                    .zip(line)
+                    .for_each(|(sum, value)| *sum += value.f64());
             }
         });
-        y.iter_mut().zip(total).for_each(|(y, total)| *y = T::of(total));
+        y.iter_mut()
+            .zip(total)
+            .for_each(|(y, total)| *y = T::of(total));
     }
 }
 
@@ -42,7 +50,9 @@ pub fn reduce_sum<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
         &[(count, true)] => sum_middle([1, count, 1], x, call.output),
         &[(count, true), (inner, false)] => sum_middle([1, count, inner], x, call.output),
         &[(outer, false), (count, true)] => sum_middle([outer, count, 1], x, call.output),
-        &[(outer, false), (count, true), (inner, false)] => sum_middle([outer, count, inner], x, call.output),
+        &[(outer, false), (count, true), (inner, false)] => {
+            sum_middle([outer, count, inner], x, call.output)
+        }
         loops => scattered(loops, x, call.output),
     }
     Ok(())
@@ -78,6 +88,10 @@ fn scattered<T: Real>(loops: &[(usize, bool)], x: &[T], y: &mut [T]) {
 /// The sum of each channel.
 pub fn channel_sum<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let c = call.image(0)?[1];
-    sum_middle([1, call.inputs[0].len() / c, c], call.inputs[0], call.output);
+    sum_middle(
+        [1, call.inputs[0].len() / c, c],
+        call.inputs[0],
+        call.output,
+    );
     Ok(())
 }
