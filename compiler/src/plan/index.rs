@@ -1,0 +1,109 @@
+//! Where an element-wise kernel finds its arguments: index expressions with constant divisors.
+
+use crate::graph::Read;
+use crate::tensor_type::{Layout, TensorType};
+
+/// An index into an input as a function of the index `i` into the output, both in memory order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Extent and stride of each axis of the output as the input sees it, slowest first; neighbours are merged.
+    axes: Vec<(usize, usize)>,
+    offset: usize,
+}
+
+impl Index {
+    /// The place that `read` names in `input`, for an output of type `output`.
+    pub fn new(output: &TensorType, input: &TensorType, read: Read) -> Self {
+        let mut strides = vec![0; output.rank()];
+        let mut offset = 0;
+        match read {
+            Read::Broadcast => {
+                let missing = output.rank().saturating_sub(input.rank());
+                for (axis, stride) in input.strides().into_iter().enumerate() {
+                    if input.shape[axis] > 1 {
+                        strides[missing + axis] = stride;
+                    }
+                }
+            }
+            Read::Channel { row } => {
+                let axis = if output.layout == Layout::Image { 1 } else { output.rank() - 1 };
+                strides[axis] = 1;
+                offset = row * output.shape[axis];
+            }
+        }
+        let mut axes: Vec<(usize, usize)> = Vec::new();
+        for axis in output.memory_order() {
+            let (extent, stride) = (output.shape[axis], strides[axis]);
+            if extent == 1 {
+                continue;
+            }
+            match axes.last_mut() {
+                Some(slower) if slower.1 == stride * extent => *slower = (slower.0 * extent, stride),
+                _ => axes.push((extent, stride)),
+            }
+        }
+        Self { axes, offset }
+    }
+
+    /// Whether four neighbouring outputs read four neighbouring elements that form an aligned vector.
+    pub fn is_vector(&self) -> bool {
+        let Some((&(extent, stride), slower)) = self.axes.split_last() else { return false };
+        stride == 1 && extent % 4 == 0 && self.offset % 4 == 0 && slower.iter().all(|(_, stride)| stride % 4 == 0)
+    }
+
+    /// Whether four neighbouring outputs (from a multiple of four) read one and the same element.
+    pub fn is_shared(&self) -> bool {
+        self.axes.last().is_none_or(|&(extent, stride)| stride == 0 && extent % 4 == 0)
+    }
+
+    /// The index as a WGSL expression of `i`.
+    pub fn expression(&self) -> String {
+        let mut terms = Vec::new();
+        let mut below = 1;
+        for (at, &(extent, stride)) in self.axes.iter().enumerate().rev() {
+            if stride > 0 {
+                let mut term = if below == 1 { "i".to_owned() } else { format!("i / {below}u") };
+                if at > 0 {
+                    term = format!("{term} % {extent}u");
+                }
+                terms.push(if stride == 1 { term } else { format!("{term} * {stride}u") });
+            }
+            below *= extent;
+        }
+        if self.offset > 0 {
+            terms.push(format!("{}u", self.offset));
+        }
+        if terms.is_empty() { "0u".to_owned() } else { terms.join(" + ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_shape_is_one_run() {
+        let map = TensorType::image([2, 3, 4, 5]);
+        assert_eq!(Index::new(&map, &map, Read::Broadcast).expression(), "i");
+        assert_eq!(Index::new(&map, &TensorType::scalar(), Read::Broadcast).expression(), "0u");
+    }
+
+    #[test]
+    fn channels_lie_innermost() {
+        let map = TensorType::image([2, 8, 4, 5]);
+        let bias = Index::new(&map, &TensorType::image([1, 8, 1, 1]), Read::Broadcast);
+        assert_eq!(bias.expression(), "i % 8u");
+        assert!(bias.is_vector());
+        assert_eq!(Index::new(&map, &TensorType::plain([2, 8]), Read::Channel { row: 1 }).expression(), "i % 8u + 8u");
+        let pixel = Index::new(&map, &TensorType::image([2, 1, 4, 5]), Read::Broadcast);
+        assert_eq!(pixel.expression(), "i / 8u");
+        assert!(pixel.is_shared());
+    }
+
+    #[test]
+    fn layouts_may_differ() {
+        let plain = TensorType::plain([2, 3, 4, 5]);
+        let map = TensorType::image([2, 3, 4, 5]);
+        assert_eq!(Index::new(&plain, &map, Read::Broadcast).expression(), "i % 20u * 3u + i / 20u % 3u + i / 60u * 60u");
+    }
+}

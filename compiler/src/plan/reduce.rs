@@ -1,0 +1,124 @@
+//! Sums over channels and axes, in two stages of fixed order.
+
+use minijinja::{Value, context};
+
+use super::{Groups, LowerError, Lowering, Operand};
+
+/// How the sum over the middle of `[outer, rows, inner]` is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+struct Share {
+    outer: usize,
+    rows: usize,
+    inner: usize,
+    /// Columns of a workgroup.
+    lanes: usize,
+    /// Rows of a workgroup that are added side by side.
+    depth: usize,
+    /// Workgroups across the columns.
+    blocks: usize,
+    /// Rows that one workgroup adds.
+    chunk: usize,
+    /// Workgroups along the rows.
+    chunks: usize,
+}
+
+/// Rows that one invocation adds before the tree, at least: short runs keep rounding errors small.
+const RUN: usize = 64;
+
+/// Chunks at most: what the second stage adds.
+const CHUNKS: usize = 1024;
+
+impl Share {
+    fn new(outer: usize, rows: usize, inner: usize, one_chunk: bool) -> Self {
+        let lanes = inner.next_power_of_two().min(64);
+        let depth = rows.next_power_of_two().min(256 / lanes);
+        let run = if one_chunk { usize::MAX } else { RUN.max(rows.div_ceil(depth * CHUNKS)) };
+        let chunk = depth.saturating_mul(run).min(rows.max(1));
+        Self { outer, rows, inner, lanes, depth, blocks: inner.div_ceil(lanes), chunk, chunks: rows.div_ceil(chunk).max(1) }
+    }
+
+    fn groups(&self) -> Groups {
+        Groups::for_count(self.blocks * self.chunks * self.outer)
+    }
+
+    fn constants(&self, more: Value) -> Value {
+        context! { groups_x => self.groups().x, ..context! { ..Value::from_serialize(self), ..more } }
+    }
+}
+
+impl Lowering<'_> {
+    /// Sums over the middle of `[outer, rows, inner]`: the template computes `sums` values per row and column, and
+    /// `to` gets them as `[outer, sums, inner]`. The template's output is called `y`, its first stage may be the last.
+    ///
+    /// # Errors
+    /// As [`Lowering::dispatch`].
+    #[allow(clippy::too_many_arguments, reason = "the extents of one reduction, each by its own name")]
+    pub fn reduce(
+        &mut self,
+        template: &str,
+        [outer, rows, inner]: [usize; 3],
+        sums: usize,
+        constants: Value,
+        operands: &[(&str, Operand)],
+        to: Operand,
+    ) -> Result<(), LowerError> {
+        let first = Share::new(outer, rows, inner, false);
+        let parts = if first.chunks == 1 { to } else { self.scratch(outer * first.chunks * sums * inner) };
+        let mut all = operands.to_vec();
+        all.push(("y", parts));
+        self.dispatch(template, first.constants(constants), &all, first.groups())?;
+        if first.chunks > 1 {
+            let second = Share::new(outer, first.chunks, sums * inner, true);
+            let operands = [("x", parts), ("y", to)];
+            self.dispatch("reduce_sum", second.constants(context! {}), &operands, second.groups())?;
+        }
+        Ok(())
+    }
+
+    /// Mean and biased variance over the rows of `[rows, inner]`.
+    ///
+    /// # Errors
+    /// As [`Lowering::dispatch`].
+    pub fn moments(&mut self, rows: usize, inner: usize) -> Result<(), LowerError> {
+        let first = Share::new(1, rows, inner, false);
+        let parts = if first.chunks == 1 { Operand::Output } else { self.scratch(first.chunks * 2 * inner) };
+        let operands = [("x", Operand::Input(0)), ("y", parts)];
+        self.dispatch("batch_stats", first.constants(context! {}), &operands, first.groups())?;
+        if first.chunks > 1 {
+            let join = Share { depth: first.chunks.next_power_of_two().min(256 / first.lanes), ..first };
+            let operands = [("x", parts), ("y", Operand::Output)];
+            let groups = Groups::for_count(join.blocks);
+            self.dispatch("shared/batch_stats_join", join.constants(context! {}), &operands, groups)?;
+        }
+        Ok(())
+    }
+
+    /// Sums over the marked axes of a tensor whose extents are given in memory order, slowest first: one reduction
+    /// per run of neighbouring marked axes.
+    ///
+    /// # Errors
+    /// As [`Lowering::dispatch`].
+    pub fn reduce_axes(&mut self, axes: &[(usize, bool)]) -> Result<(), LowerError> {
+        let mut runs: Vec<(usize, bool)> = Vec::new();
+        for &(extent, marked) in axes.iter().filter(|(extent, _)| *extent != 1) {
+            match runs.last_mut() {
+                Some(run) if run.1 == marked => run.0 *= extent,
+                _ => runs.push((extent, marked)),
+            }
+        }
+        if !runs.iter().any(|(_, marked)| *marked) {
+            return self.copy(runs.iter().map(|(extent, _)| extent).product());
+        }
+        let mut from = Operand::Input(0);
+        while let Some(at) = runs.iter().rposition(|(_, marked)| *marked) {
+            let outer: usize = runs[..at].iter().map(|(extent, _)| extent).product();
+            let inner: usize = runs[at + 1..].iter().map(|(extent, _)| extent).product();
+            let rows = runs.remove(at).0;
+            let last = !runs.iter().any(|(_, marked)| *marked);
+            let to = if last { Operand::Output } else { self.scratch(outer * inner) };
+            self.reduce("reduce_sum", [outer, rows, inner], 1, context! {}, &[("x", from)], to)?;
+            from = to;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! The templates of `shaders/`, embedded in the binary, and their rendering.
+
+use std::sync::LazyLock;
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::KernelError;
+
+static SHADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
+
+static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    for (name, text) in SHADERS {
+        environment.add_template(name, text).map_err(|error| format!("{name}: {error:#}"))?;
+    }
+    Ok(environment)
+});
+
+/// The names of all templates, sorted.
+pub fn template_names() -> impl Iterator<Item = &'static str> {
+    SHADERS.iter().map(|(name, _)| *name)
+}
+
+/// The WGSL text of the template `name` with the constants of `context` filled in.
+///
+/// # Errors
+/// A template that does not exist, or that uses a constant the context lacks.
+pub fn render<C: Serialize>(name: &str, context: C) -> Result<String, KernelError> {
+    let fail = |reason: String| KernelError::Template { name: name.to_owned(), reason };
+    let environment = TEMPLATES.as_ref().map_err(|reason| fail(reason.clone()))?;
+    let template = environment.get_template(name).map_err(|error| fail(format!("{error:#}")))?;
+    template.render(context).map_err(|error| fail(format!("{error:#}")))
+}
+
+/// The scalar function of the element-wise op `op`, named `function` in the text, its attributes filled in.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_function(op: &str, function: &str, attributes: &serde_json::Value) -> Result<String, KernelError> {
+    render(op, minijinja::context! { function, ..minijinja::Value::from_serialize(attributes) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_parses() {
+        let environment = TEMPLATES.as_ref().expect("all templates parse");
+        assert_eq!(environment.templates().count(), template_names().count());
+    }
+
+    #[test]
+    fn a_missing_constant_is_an_error() {
+        let error = render("shared/element_wise", minijinja::context! {}).unwrap_err();
+        assert!(matches!(error, KernelError::Template { .. }));
+    }
+}

@@ -1,0 +1,2 @@
+// add: y = a + b. CPU twin: cpu::add.
+fn {{ function }}(a: f32, b: f32) -> f32 { return a + b; }

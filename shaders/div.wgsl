@@ -1,0 +1,2 @@
+// div: y = a / b. CPU twin: cpu::div.
+fn {{ function }}(a: f32, b: f32) -> f32 { return a / b; }

@@ -1,0 +1,2 @@
+// mul: y = a b. CPU twin: cpu::mul.
+fn {{ function }}(a: f32, b: f32) -> f32 { return a * b; }
