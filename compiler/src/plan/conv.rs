@@ -1,7 +1,7 @@
 //! Convolutions as implicit matrix products.
 
-use minijinja::context;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{LowerError, Lowering, Operand, Product, Tiling};
 use crate::plan::Groups;
@@ -63,7 +63,7 @@ impl ConvShape {
 /// A workgroup of `shared/sum_parts` per 256 elements.
 fn sum_parts(lowering: &mut Lowering<'_>, parts: Operand, count: usize, n: usize) -> Result<(), LowerError> {
     let groups = Groups::for_elements(n);
-    let constants = context! { n, parts => count, groups_x => groups.x };
+    let constants = json!({ "n": n, "parts": count, "groups_x": groups.x });
     lowering.dispatch("shared/sum_parts", constants, &[("parts", parts), ("y", Operand::Output)], groups)
 }
 
@@ -107,7 +107,7 @@ impl Lowering<'_> {
             bias: bool,
             phases: bool,
         }
-        let constants = context! { c => Conv { shape, bias, phases }, g => tiling, entry => name };
+        let constants = json!({ "c": Conv { shape, bias, phases }, "g": tiling, "entry": name });
         let mut operands = vec![("x", Operand::Input(0)), ("w", Operand::Input(1)), ("y", Operand::Output)];
         if bias {
             operands.push(("bias", Operand::Input(2)));
@@ -125,7 +125,7 @@ impl Lowering<'_> {
         let tiling = Tiling::choose(&product);
         let elements = m * shape.cout * shape.groups;
         let to = if tiling.splits == 1 { Operand::Output } else { self.scratch(tiling.splits * elements) };
-        let constants = context! { c => shape, g => tiling, entry => "conv2d_grad_weight" };
+        let constants = json!({ "c": shape, "g": tiling, "entry": "conv2d_grad_weight" });
         let operands = [("x", Operand::Input(0)), ("dy", Operand::Input(1)), ("dw", to)];
         self.dispatch("conv2d_grad_weight", constants, &operands, tiling.groups(product.batch))?;
         if tiling.splits > 1 { sum_parts(self, to, tiling.splits, elements) } else { Ok(()) }
@@ -149,8 +149,8 @@ impl Lowering<'_> {
         let tiling = Tiling::choose(&product);
         let elements = m * n;
         let to = if tiling.splits == 1 { Operand::Output } else { self.scratch(tiling.splits * elements) };
-        let p = context! { transpose_a, transpose_b, a_batch => m * k, b_batch => k * n };
-        let constants = context! { p, g => tiling, entry => "matmul" };
+        let p = json!({ "transpose_a": transpose_a, "transpose_b": transpose_b, "a_batch": m * k, "b_batch": k * n });
+        let constants = json!({ "p": p, "g": tiling, "entry": "matmul" });
         let operands = [("a", Operand::Input(0)), ("b", Operand::Input(1)), ("y", to)];
         self.dispatch("matmul", constants, &operands, tiling.groups(batch))?;
         if tiling.splits > 1 { sum_parts(self, to, tiling.splits, elements) } else { Ok(()) }

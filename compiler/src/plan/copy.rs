@@ -1,7 +1,7 @@
 //! Kernels that only move bytes: joins along an axis and windows into a tensor.
 
-use minijinja::context;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Groups, LowerError, Lowering, Operand};
 
@@ -45,7 +45,9 @@ impl Lowering<'_> {
             let mut operands: Vec<_> = names.iter().map(String::as_str).zip(inputs).collect();
             operands.push(("y", Operand::Output));
             let groups = Groups::for_elements(outer * width);
-            let constants = context! { outer, total, width, first, parts, groups_x => groups.x };
+            let constants = json!({
+                "outer": outer, "total": total, "width": width, "first": first, "parts": parts, "groups_x": groups.x,
+            });
             self.dispatch(template, constants, &operands, groups)?;
             first += width;
         }
@@ -73,8 +75,10 @@ impl Lowering<'_> {
         let extents = |ty: &crate::tensor_type::TensorType| -> Vec<_> { order.iter().map(|&axis| ty.shape[axis]).collect() };
         let shown: Vec<_> = order.iter().map(|&axis| offsets[axis]).collect();
         let checked = axes.iter().any(|axis| axis.checked);
-        let constants = context! { axes, checked, from => extents(&x), to => extents(&y), offsets => shown };
+        let constants = json!({
+            "axes": axes, "checked": checked, "from": extents(&x), "to": extents(&y), "offsets": shown,
+        });
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
-        self.per_element(template, y.elements(), constants, &operands)
+        self.per_element(template, y.elements(), &constants, &operands)
     }
 }

@@ -1,12 +1,12 @@
 //! Element-wise kernels: a list of scalar functions over broadcast inputs.
 
-use minijinja::context;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Groups, Index, LowerError, Lowering, Operand};
 use crate::graph::{Read, Scalar};
 use crate::tensor_type::TensorType;
-use crate::wgsl::render_function;
+use crate::wgsl::{merge, render_function};
 
 /// Where a step of a chain takes an argument from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Step {
     /// The op that it belongs to.
     pub(crate) op: String,
     /// Constants of its text.
-    pub(crate) constants: serde_json::Value,
+    pub(crate) constants: Value,
     /// Its arguments, in order.
     pub(crate) arguments: Vec<Argument>,
 }
@@ -108,14 +108,16 @@ impl Lowering<'_> {
         let mut operands: Vec<_> =
             bound.iter().zip(&names).map(|(&(at, _), name)| (name.as_str(), Operand::Input(at))).collect();
         operands.push(("y", Operand::Output));
-        let constants = context! { inputs, loads, functions, steps => calls, lanes, n, groups_x => groups.x };
+        let constants = json!({
+            "inputs": inputs, "loads": loads, "functions": functions, "steps": calls, "lanes": lanes, "n": n, "groups_x": groups.x,
+        });
         self.dispatch("shared/element_wise", constants, &operands, groups)
     }
 
     /// Copies the only input to the output, byte for byte.
     pub(super) fn copy(&mut self, elements: usize) -> Result<(), LowerError> {
         let groups = Groups::for_elements(elements);
-        let constants = context! { n => elements, parts => 1, groups_x => groups.x };
+        let constants = json!({ "n": elements, "parts": 1, "groups_x": groups.x });
         let operands = [("parts", Operand::Input(0)), ("y", Operand::Output)];
         self.dispatch("shared/sum_parts", constants, &operands, groups)
     }
@@ -128,10 +130,10 @@ impl Lowering<'_> {
         &mut self,
         name: &str,
         n: usize,
-        constants: minijinja::Value,
+        constants: &Value,
         operands: &[(&str, Operand)],
     ) -> Result<(), LowerError> {
         let groups = Groups::for_elements(n);
-        self.dispatch(name, context! { n, groups_x => groups.x, ..constants }, operands, groups)
+        self.dispatch(name, merge(json!({ "n": n, "groups_x": groups.x }), constants), operands, groups)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use minijinja::Value;
+use serde_json::Value;
 
 use super::memory::{Lifetime, assign};
 use super::{Buffer, Dispatch, Groups, Plan, Port, Storage};
@@ -199,7 +199,7 @@ impl Lowering<'_> {
         if let Some(&at) = self.builder.kernel_of.get(&key) {
             return Ok(at);
         }
-        let wgsl = render(name, constants).map_err(|error| self.kernel_error(error))?;
+        let wgsl = render(name, &constants).map_err(|error| self.kernel_error(error))?;
         let short = name.rsplit('/').next().unwrap_or(name);
         let kernel: Kernel = reflect(short, wgsl).map_err(|error| self.kernel_error(error))?;
         self.builder.plan.kernels.push(kernel);

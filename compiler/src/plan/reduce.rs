@@ -1,8 +1,9 @@
 //! Sums over channels and axes, in two stages of fixed order.
 
-use minijinja::{Value, context};
+use serde_json::{Value, json};
 
 use super::{Groups, LowerError, Lowering, Operand};
+use crate::wgsl::merge;
 
 /// How the sum over the middle of `[outer, rows, inner]` is shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -41,8 +42,8 @@ impl Share {
         Groups::for_count(self.blocks * self.chunks * self.outer)
     }
 
-    fn constants(&self, more: Value) -> Value {
-        context! { groups_x => self.groups().x, ..context! { ..Value::from_serialize(self), ..more } }
+    fn constants(&self, more: &Value) -> Value {
+        merge(merge(json!({ "groups_x": self.groups().x }), &json!(self)), more)
     }
 }
 
@@ -58,7 +59,7 @@ impl Lowering<'_> {
         template: &str,
         [outer, rows, inner]: [usize; 3],
         sums: usize,
-        constants: Value,
+        constants: &Value,
         operands: &[(&str, Operand)],
         to: Operand,
     ) -> Result<(), LowerError> {
@@ -70,7 +71,7 @@ impl Lowering<'_> {
         if first.chunks > 1 {
             let second = Share::new(outer, first.chunks, sums * inner, true);
             let operands = [("x", parts), ("y", to)];
-            self.dispatch("reduce_sum", second.constants(context! {}), &operands, second.groups())?;
+            self.dispatch("reduce_sum", second.constants(&json!({})), &operands, second.groups())?;
         }
         Ok(())
     }
@@ -83,12 +84,12 @@ impl Lowering<'_> {
         let first = Share::new(1, rows, inner, false);
         let parts = if first.chunks == 1 { Operand::Output } else { self.scratch(first.chunks * 2 * inner) };
         let operands = [("x", Operand::Input(0)), ("y", parts)];
-        self.dispatch("batch_stats", first.constants(context! {}), &operands, first.groups())?;
+        self.dispatch("batch_stats", first.constants(&json!({})), &operands, first.groups())?;
         if first.chunks > 1 {
             let join = Share { depth: first.chunks.next_power_of_two().min(256 / first.lanes), ..first };
             let operands = [("x", parts), ("y", Operand::Output)];
             let groups = Groups::for_count(join.blocks);
-            self.dispatch("shared/batch_stats_join", join.constants(context! {}), &operands, groups)?;
+            self.dispatch("shared/batch_stats_join", join.constants(&json!({})), &operands, groups)?;
         }
         Ok(())
     }
@@ -116,7 +117,7 @@ impl Lowering<'_> {
             let rows = runs.remove(at).0;
             let last = !runs.iter().any(|(_, marked)| *marked);
             let to = if last { Operand::Output } else { self.scratch(outer * inner) };
-            self.reduce("reduce_sum", [outer, rows, inner], 1, context! {}, &[("x", from)], to)?;
+            self.reduce("reduce_sum", [outer, rows, inner], 1, &json!({}), &[("x", from)], to)?;
             from = to;
         }
         Ok(())

@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::KernelError;
 
@@ -12,8 +14,8 @@ static SHADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs
 static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.map_err(|error| error.to_string())?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     for (name, text) in SHADERS {
         environment.add_template(name, text).map_err(|error| format!("{name}: {error:#}"))?;
@@ -26,23 +28,33 @@ pub fn template_names() -> impl Iterator<Item = &'static str> {
     SHADERS.iter().map(|(name, _)| *name)
 }
 
-/// The WGSL text of the template `name` with the constants of `context` filled in.
+/// The WGSL text of the template `name` with `constants` filled in.
 ///
 /// # Errors
-/// A template that does not exist, or that uses a constant the context lacks.
-pub fn render<C: Serialize>(name: &str, context: C) -> Result<String, KernelError> {
+/// A template that does not exist, or that uses a constant that is not given.
+pub fn render(name: &str, constants: &Value) -> Result<String, KernelError> {
     let fail = |reason: String| KernelError::Template { name: name.to_owned(), reason };
     let environment = TEMPLATES.as_ref().map_err(|reason| fail(reason.clone()))?;
     let template = environment.get_template(name).map_err(|error| fail(format!("{error:#}")))?;
-    template.render(context).map_err(|error| fail(format!("{error:#}")))
+    template.render(Serde(constants)).map_err(|error| fail(format!("{error:#}")))
 }
 
 /// The scalar function of the element-wise op `op`, named `function` in the text, its attributes filled in.
 ///
 /// # Errors
 /// As [`render`].
-pub fn render_function(op: &str, function: &str, attributes: &serde_json::Value) -> Result<String, KernelError> {
-    render(op, minijinja::context! { function, ..minijinja::Value::from_serialize(attributes) })
+pub fn render_function(op: &str, function: &str, attributes: &Value) -> Result<String, KernelError> {
+    render(op, &merge(json!({ "function": function }), attributes))
+}
+
+/// The fields of both objects; `base` wins.
+pub(crate) fn merge(mut base: Value, more: &Value) -> Value {
+    if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
+        for (key, value) in more {
+            base.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    base
 }
 
 #[cfg(test)]
@@ -57,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_missing_constant_is_an_error() {
-        let error = render("shared/element_wise", minijinja::context! {}).unwrap_err();
+        let error = render("shared/element_wise", &json!({})).unwrap_err();
         assert!(matches!(error, KernelError::Template { .. }));
     }
 }
