@@ -12,7 +12,10 @@ fn collect(dir: &Path, prefix: &str, found: &mut Vec<(String, String)>) -> io::R
         if path.is_dir() {
             collect(&path, &format!("{prefix}{name}/"), found)?;
         } else if let Some(stem) = name.strip_suffix(".wgsl") {
-            found.push((format!("{prefix}{stem}"), path.canonicalize()?.to_string_lossy().into_owned()));
+            found.push((
+                format!("{prefix}{stem}"),
+                path.canonicalize()?.to_string_lossy().into_owned(),
+            ));
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ mod backward;
 pub mod dot;
 mod op;
 mod patch;
+mod scalar;
 mod stored;
 mod verify;
 
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use backward::Backward;
 pub use op::{Op, OpInfo, attributes_of};
 pub use patch::Patch;
+pub use scalar::{Read, Scalar};
 pub use verify::verify;
 
 use crate::tensor_type::{ShapeError, TensorType};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Backward, NodeId};
+use super::{Backward, NodeId, Read, Scalar};
+use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// An operation with its attributes: shape rule, gradient rule and cost.
@@ -55,6 +56,29 @@ pub trait Op: Any + Debug + Send + Sync {
     /// Whether output element `i` depends on element `i` of the (broadcast) inputs alone.
     fn element_wise(&self) -> bool {
         false
+    }
+
+    /// The op as a function of single elements, for kernels that chain such functions. An op that is
+    /// [element-wise](Op::element_wise) needs no line for it.
+    fn scalar(&self, inputs: &[TensorType]) -> Option<Scalar> {
+        let arguments = (0..inputs.len())
+            .map(|input| (input, Read::Broadcast))
+            .collect();
+        self.element_wise().then(|| Scalar {
+            arguments,
+            constants: self.attributes(),
+        })
+    }
+
+    /// Adds the dispatches that compute the output on a GPU.
+    ///
+    /// # Errors
+    /// The op has no kernel, or none for these inputs.
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        match self.scalar(&lowering.input_types()) {
+            Some(scalar) => lowering.scalar(scalar),
+            None => Err(lowering.no_kernel()),
+        }
     }
 
     /// Whether the op moves no bytes: its output is its input under another shape.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::Op;
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `adam`: one step of Adam (Kingma and Ba, arXiv:1412.6980) or AdamW (arXiv:1711.05101), in place;
@@ -41,5 +42,11 @@ impl Op for Adam {
     }
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         12 * output.elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let names = ["w", "m", "v", "g", "schedule"];
+        let operands: Vec<_> = names.into_iter().zip((0..).map(Operand::Input)).collect();
+        let n = lowering.output().elements();
+        lowering.per_element("adam", n, &self.attributes(), &operands)
     }
 }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::Init;
 use super::running_average::RunningAverage;
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, NodeId, Op, Read, Scalar};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `batch_stats`: mean and biased variance of each channel over batch, rows and columns.
@@ -76,6 +77,13 @@ impl Op for BatchStats {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         3 * inputs[0].elements() as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let [n, c, h, w] = lowering
+            .input(0)
+            .as_image()
+            .map_err(|error| lowering.shape_error(error))?;
+        lowering.moments(n * h * w, c)
+    }
 }
 
 impl Op for BatchNorm {
@@ -121,6 +129,20 @@ impl Op for BatchNorm {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         2 * output.elements() as u64
     }
+    fn scalar(&self, _: &[TensorType]) -> Option<Scalar> {
+        let row = |row| Read::Channel { row };
+        let arguments = vec![
+            (0, Read::Broadcast),
+            (1, row(0)),
+            (1, row(1)),
+            (2, row(0)),
+            (3, row(0)),
+        ];
+        Some(Scalar {
+            arguments,
+            constants: self.attributes(),
+        })
+    }
 }
 
 impl Op for BatchNormSums {
@@ -136,6 +158,25 @@ impl Op for BatchNormSums {
     }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         4 * inputs[0].elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let [n, c, h, w] = lowering
+            .input(0)
+            .as_image()
+            .map_err(|error| lowering.shape_error(error))?;
+        let operands: Vec<_> = ["x", "dy", "stats"]
+            .into_iter()
+            .zip((0..).map(Operand::Input))
+            .collect();
+        let constants = self.attributes();
+        lowering.reduce(
+            "batch_norm_sums",
+            [1, n * h * w, c],
+            2,
+            &constants,
+            &operands,
+            Operand::Output,
+        )
     }
 }
 
@@ -158,6 +199,30 @@ impl Op for BatchNormGradInput {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         5 * output.elements() as u64
     }
+    fn scalar(&self, inputs: &[TensorType]) -> Option<Scalar> {
+        let row = |row| Read::Channel { row };
+        let [n, _, h, w] = inputs[0].as_image().ok()?;
+        let (eps, training, count) = (self.eps, self.training, n * h * w);
+        let constants = serde_json::json!({ "eps": eps, "training": training, "count": count });
+        let dy = (1, Read::Broadcast);
+        let arguments = if training {
+            vec![
+                (0, Read::Broadcast),
+                dy,
+                (2, row(0)),
+                (2, row(1)),
+                (3, row(0)),
+                (4, row(0)),
+                (4, row(1)),
+            ]
+        } else {
+            vec![dy, (2, row(1)), (3, row(0))]
+        };
+        Some(Scalar {
+            arguments,
+            constants,
+        })
+    }
 }
 
 impl Op for StackRows {
@@ -177,6 +242,10 @@ impl Op for StackRows {
             Some(back.add(TakeRow { row: 1 }, &[dy])?),
         ])
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let c = lowering.input(0).elements();
+        lowering.concat("stack_rows", 1, &[c, c])
+    }
 }
 
 impl Op for TakeRow {
@@ -187,6 +256,13 @@ impl Op for TakeRow {
             &[rows, columns] if self.row < rows => Ok(TensorType::plain([columns])),
             _ => Err(ShapeError::new(format!("{x} has no row {}", self.row))),
         }
+    }
+    fn scalar(&self, _: &[TensorType]) -> Option<Scalar> {
+        let arguments = vec![(0, Read::Channel { row: self.row })];
+        Some(Scalar {
+            arguments,
+            constants: self.attributes(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::LayerInfo;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `concat`: two or more feature maps side by side along the channels.
@@ -67,6 +68,18 @@ impl Op for Concat {
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let [n, _, h, w] = lowering
+            .output()
+            .as_image()
+            .map_err(|error| lowering.shape_error(error))?;
+        let channels: Vec<_> = lowering
+            .input_types()
+            .iter()
+            .map(|ty| ty.shape[1])
+            .collect();
+        lowering.concat("concat", n * h * w, &channels)
+    }
 }
 
 impl Op for Slice {
@@ -105,6 +118,9 @@ impl Op for Slice {
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        lowering.window("slice", &[0, self.start as i64, 0, 0])
     }
 }
 

@@ -6,6 +6,7 @@ use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::{Init, WeightKind};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{ConvShape, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `conv2d`: cross-correlation with zero padding; inputs `(x, weight)` or `(x, weight, bias)`.
@@ -82,6 +83,38 @@ impl Conv2d {
             Ok((padded - extent) / self.stride[i] + 1)
         };
         Ok([axis(0)?, axis(1)?])
+    }
+
+    /// The extents of this convolution from `x` with weight `w` to `y`, as its kernels name them.
+    fn shape(
+        &self,
+        x: &TensorType,
+        w: &TensorType,
+        y: &TensorType,
+    ) -> Result<ConvShape, ShapeError> {
+        let ([batch, c, h, width], [_, o, oh, ow]) = (x.as_image()?, y.as_image()?);
+        let [_, _, kh, kw] = w.as_kernel()?;
+        let ([sh, sw], [ph, pw], [dh, dw], groups) =
+            (self.stride, self.padding, self.dilation, self.groups);
+        let (cin, cout) = (c / groups, o / groups);
+        Ok(ConvShape {
+            batch,
+            h,
+            w: width,
+            oh,
+            ow,
+            cin,
+            cout,
+            groups,
+            kh,
+            kw,
+            sh,
+            sw,
+            ph,
+            pw,
+            dh,
+            dw,
+        })
     }
 
     fn check(&self) -> Result<(), ShapeError> {
@@ -165,6 +198,11 @@ impl Op for Conv2d {
         let per_output = inputs[1].elements() / inputs[1].shape[0].max(1);
         2 * output.elements() as u64 * per_output as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let shape = self.shape(lowering.input(0), lowering.input(1), lowering.output());
+        let shape = shape.map_err(|error| lowering.shape_error(error))?;
+        lowering.conv(shape)
+    }
 }
 
 impl Op for ConvTranspose2d {
@@ -219,6 +257,13 @@ impl Op for ConvTranspose2d {
         let per_input = inputs[1].elements() / inputs[1].shape[0].max(1);
         2 * inputs[0].elements() as u64 * per_input as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let shape = self
+            .conv
+            .shape(lowering.output(), lowering.input(1), lowering.input(0));
+        let shape = shape.map_err(|error| lowering.shape_error(error))?;
+        lowering.conv_transpose(shape)
+    }
 }
 
 impl Op for Conv2dGradWeight {
@@ -247,6 +292,13 @@ impl Op for Conv2dGradWeight {
     fn flops(&self, inputs: &[TensorType], output: &TensorType) -> u64 {
         2 * inputs[1].elements() as u64 * (output.elements() / output.shape[0].max(1)) as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let shape = self
+            .conv
+            .shape(lowering.input(0), lowering.output(), lowering.input(1));
+        let shape = shape.map_err(|error| lowering.shape_error(error))?;
+        lowering.conv_grad_weight(shape)
+    }
 }
 
 impl Op for ChannelSum {
@@ -257,6 +309,21 @@ impl Op for ChannelSum {
     }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         inputs[0].elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let [n, c, h, w] = lowering
+            .input(0)
+            .as_image()
+            .map_err(|error| lowering.shape_error(error))?;
+        let operands = [("x", Operand::Input(0))];
+        lowering.reduce(
+            "channel_sum",
+            [1, n * h * w, c],
+            1,
+            &serde_json::Value::Null,
+            &operands,
+            Operand::Output,
+        )
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `cross_entropy`: `y = log(sum over k of exp(x_k)) - x_t` for each pixel; inputs `(x, t)`, `t` the class number.
@@ -50,6 +51,20 @@ impl Op for CrossEntropy {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         4 * inputs[0].elements() as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [
+            ("x", Operand::Input(0)),
+            ("target_class", Operand::Input(1)),
+            ("y", Operand::Output),
+        ];
+        let (n, k) = (lowering.output().elements(), lowering.input(0).shape[1]);
+        lowering.per_element(
+            "cross_entropy",
+            n,
+            &serde_json::json!({ "k": k }),
+            &operands,
+        )
+    }
 }
 
 impl Op for CrossEntropyGrad {
@@ -63,6 +78,22 @@ impl Op for CrossEntropyGrad {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         5 * inputs[0].elements() as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let [x, target, dy] = [Operand::Input(0), Operand::Input(1), Operand::Input(2)];
+        let operands = [
+            ("x", x),
+            ("target_class", target),
+            ("dy", dy),
+            ("dx", Operand::Output),
+        ];
+        let (n, k) = (lowering.input(1).elements(), lowering.input(0).shape[1]);
+        lowering.per_element(
+            "cross_entropy_grad",
+            n,
+            &serde_json::json!({ "k": k }),
+            &operands,
+        )
+    }
 }
 
 impl Op for Argmax {
@@ -74,5 +105,10 @@ impl Op for Argmax {
     }
     fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         Ok(vec![None])
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
+        let (n, k) = (lowering.output().elements(), lowering.input(0).shape[1]);
+        lowering.per_element("argmax", n, &serde_json::json!({ "k": k }), &operands)
     }
 }

@@ -8,6 +8,7 @@ use super::leaf::{Init, WeightKind};
 use super::reshape::Reshape;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `matmul`: the matrix product over the last two axes; leading axes are batches and must be equal.
@@ -118,6 +119,11 @@ impl Op for Matmul {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         self.extents(&inputs[0], &inputs[1])
             .map_or(0, |[b, m, k, n]| 2 * (b * m * k * n) as u64)
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let extents = self.extents(lowering.input(0), lowering.input(1));
+        let extents = extents.map_err(|error| lowering.shape_error(error))?;
+        lowering.matmul(extents, [self.transpose_a, self.transpose_b])
     }
 }
 

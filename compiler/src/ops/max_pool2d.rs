@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `max_pool2d`: the largest value of each window; padding counts as minus infinity, and the last rows and columns
@@ -30,6 +31,20 @@ pub struct MaxPool2d {
 pub struct MaxPool2dGrad {
     /// The pooling that this op differentiates.
     pub pool: MaxPool2d,
+}
+
+impl MaxPool2d {
+    /// What the kernels call `p`.
+    fn constants(&self, x: &TensorType, y: &TensorType) -> serde_json::Value {
+        let ([kh, kw], [sh, sw], [ph, pw]) = (self.kernel, self.stride, self.padding);
+        let (n, c, h, w, oh, ow) = (
+            x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[2], y.shape[3],
+        );
+        serde_json::json!({ "p": {
+            "n": n, "c": c, "h": h, "w": w, "oh": oh, "ow": ow,
+            "kh": kh, "kw": kw, "sh": sh, "sw": sw, "ph": ph, "pw": pw,
+        } })
+    }
 }
 
 impl Op for MaxPool2d {
@@ -65,6 +80,11 @@ impl Op for MaxPool2d {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         (output.elements() * self.kernel[0] * self.kernel[1]) as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
+        let p = self.constants(lowering.input(0), lowering.output());
+        lowering.per_element("max_pool2d", lowering.output().elements(), &p, &operands)
+    }
 }
 
 impl Op for MaxPool2dGrad {
@@ -77,6 +97,20 @@ impl Op for MaxPool2dGrad {
             );
         }
         Ok(x.clone())
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [
+            ("x", Operand::Input(0)),
+            ("dy", Operand::Input(1)),
+            ("dx", Operand::Output),
+        ];
+        let p = self.pool.constants(lowering.input(0), lowering.input(1));
+        lowering.per_element(
+            "max_pool2d_grad",
+            lowering.output().elements(),
+            &p,
+            &operands,
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `pad2d`: zeros around a feature map.
@@ -55,6 +56,12 @@ impl Op for Pad2d {
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        lowering.window(
+            "pad2d",
+            &[0, 0, -(self.rows[0] as i64), -(self.columns[0] as i64)],
+        )
+    }
 }
 
 impl Op for Crop2d {
@@ -87,6 +94,12 @@ impl Op for Crop2d {
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        lowering.window(
+            "crop2d",
+            &[0, 0, self.rows[0] as i64, self.columns[0] as i64],
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::expand::Expand;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `reduce_sum`: the sum over `axes` (logical), which stay with extent one.
@@ -36,5 +37,14 @@ impl Op for ReduceSum {
     }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         inputs[0].elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let x = lowering.input(0);
+        let axes: Vec<_> = x
+            .memory_order()
+            .into_iter()
+            .map(|axis| (x.shape[axis], self.axes.contains(&axis)))
+            .collect();
+        lowering.reduce_axes(&axes)
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// Where an output pixel reads the input.
@@ -20,6 +21,12 @@ pub enum ResizeMode {
 }
 
 impl ResizeMode {
+    /// The constants of the kernels for a resampling from `x` to `y`.
+    fn constants(self, x: &TensorType, y: &TensorType) -> serde_json::Value {
+        let (c, h, w, oh, ow) = (x.shape[1], x.shape[2], x.shape[3], y.shape[2], y.shape[3]);
+        serde_json::json!({ "c": c, "h": h, "w": w, "oh": oh, "ow": ow, "mode": self })
+    }
+
     /// The two input positions that output position `i` reads along one axis, and the weight of the second.
     pub fn source(self, i: usize, from: usize, to: usize) -> (usize, usize, f64) {
         let at = match self {
@@ -81,6 +88,16 @@ impl Op for Resize2d {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         8 * output.elements() as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
+        let constants = self.mode.constants(lowering.input(0), lowering.output());
+        lowering.per_element(
+            "resize2d",
+            lowering.output().elements(),
+            &constants,
+            &operands,
+        )
+    }
 }
 
 impl Op for Resize2dGrad {
@@ -94,6 +111,16 @@ impl Op for Resize2dGrad {
     }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         8 * inputs[0].elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [("dy", Operand::Input(0)), ("dx", Operand::Output)];
+        let constants = self.mode.constants(lowering.output(), lowering.input(0));
+        lowering.per_element(
+            "resize2d_grad",
+            lowering.output().elements(),
+            &constants,
+            &operands,
+        )
     }
 }
 

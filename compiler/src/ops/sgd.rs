@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::Op;
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `sgd`: one step of gradient descent with momentum and L2 decay, in place; inputs `(w, m, g, schedule)`,
@@ -36,5 +37,11 @@ impl Op for Sgd {
     }
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         5 * output.elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let names = ["w", "m", "g", "schedule"];
+        let operands: Vec<_> = names.into_iter().zip((0..).map(Operand::Input)).collect();
+        let n = lowering.output().elements();
+        lowering.per_element("sgd", n, &self.attributes(), &operands)
     }
 }

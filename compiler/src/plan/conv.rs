@@ -56,15 +56,33 @@ impl ConvShape {
     }
 
     fn product(&self, m: usize, n: usize, k: usize) -> Product {
-        Product { m, n, k, batch: self.groups, a_along_k: true, b_along_k: false, may_split: false }
+        Product {
+            m,
+            n,
+            k,
+            batch: self.groups,
+            a_along_k: true,
+            b_along_k: false,
+            may_split: false,
+        }
     }
 }
 
 /// A workgroup of `shared/sum_parts` per 256 elements.
-fn sum_parts(lowering: &mut Lowering<'_>, parts: Operand, count: usize, n: usize) -> Result<(), LowerError> {
+fn sum_parts(
+    lowering: &mut Lowering<'_>,
+    parts: Operand,
+    count: usize,
+    n: usize,
+) -> Result<(), LowerError> {
     let groups = Groups::for_elements(n);
     let constants = json!({ "n": n, "parts": count, "groups_x": groups.x });
-    lowering.dispatch("shared/sum_parts", constants, &[("parts", parts), ("y", Operand::Output)], groups)
+    lowering.dispatch(
+        "shared/sum_parts",
+        constants,
+        &[("parts", parts), ("y", Operand::Output)],
+        groups,
+    )
 }
 
 impl Lowering<'_> {
@@ -84,11 +102,27 @@ impl Lowering<'_> {
     pub fn conv_transpose(&mut self, shape: ConvShape) -> Result<(), LowerError> {
         let phases = shape.has_phases();
         let product = if phases {
-            shape.product(shape.batch * shape.oh * shape.ow, shape.taps() * shape.cin, shape.cout)
+            shape.product(
+                shape.batch * shape.oh * shape.ow,
+                shape.taps() * shape.cin,
+                shape.cout,
+            )
         } else {
-            shape.product(shape.batch * shape.h * shape.w, shape.cin, shape.taps() * shape.cout)
+            shape.product(
+                shape.batch * shape.h * shape.w,
+                shape.cin,
+                shape.taps() * shape.cout,
+            )
         };
-        self.conv_kernel("conv_transpose2d", shape, &Product { b_along_k: true, ..product }, phases)
+        self.conv_kernel(
+            "conv_transpose2d",
+            shape,
+            &Product {
+                b_along_k: true,
+                ..product
+            },
+            phases,
+        )
     }
 
     fn conv_kernel(
@@ -108,7 +142,11 @@ impl Lowering<'_> {
             phases: bool,
         }
         let constants = json!({ "c": Conv { shape, bias, phases }, "g": tiling, "entry": name });
-        let mut operands = vec![("x", Operand::Input(0)), ("w", Operand::Input(1)), ("y", Operand::Output)];
+        let mut operands = vec![
+            ("x", Operand::Input(0)),
+            ("w", Operand::Input(1)),
+            ("y", Operand::Output),
+        ];
         if bias {
             operands.push(("bias", Operand::Input(2)));
         }
@@ -121,21 +159,46 @@ impl Lowering<'_> {
     /// As [`Lowering::dispatch`].
     pub fn conv_grad_weight(&mut self, shape: ConvShape) -> Result<(), LowerError> {
         let (m, k) = (shape.taps() * shape.cin, shape.batch * shape.oh * shape.ow);
-        let product = Product { a_along_k: false, may_split: true, ..shape.product(m, shape.cout, k) };
+        let product = Product {
+            a_along_k: false,
+            may_split: true,
+            ..shape.product(m, shape.cout, k)
+        };
         let tiling = Tiling::choose(&product);
         let elements = m * shape.cout * shape.groups;
-        let to = if tiling.splits == 1 { Operand::Output } else { self.scratch(tiling.splits * elements) };
+        let to = if tiling.splits == 1 {
+            Operand::Output
+        } else {
+            self.scratch(tiling.splits * elements)
+        };
         let constants = json!({ "c": shape, "g": tiling, "entry": "conv2d_grad_weight" });
-        let operands = [("x", Operand::Input(0)), ("dy", Operand::Input(1)), ("dw", to)];
-        self.dispatch("conv2d_grad_weight", constants, &operands, tiling.groups(product.batch))?;
-        if tiling.splits > 1 { sum_parts(self, to, tiling.splits, elements) } else { Ok(()) }
+        let operands = [
+            ("x", Operand::Input(0)),
+            ("dy", Operand::Input(1)),
+            ("dw", to),
+        ];
+        self.dispatch(
+            "conv2d_grad_weight",
+            constants,
+            &operands,
+            tiling.groups(product.batch),
+        )?;
+        if tiling.splits > 1 {
+            sum_parts(self, to, tiling.splits, elements)
+        } else {
+            Ok(())
+        }
     }
 
     /// Inputs `(a, b)` to their matrix product: `[batch, m, k, n]`, each operand transposed or not.
     ///
     /// # Errors
     /// As [`Lowering::dispatch`].
-    pub fn matmul(&mut self, [batch, m, k, n]: [usize; 4], transpose: [bool; 2]) -> Result<(), LowerError> {
+    pub fn matmul(
+        &mut self,
+        [batch, m, k, n]: [usize; 4],
+        transpose: [bool; 2],
+    ) -> Result<(), LowerError> {
         let [transpose_a, transpose_b] = transpose;
         let product = Product {
             m,
@@ -148,11 +211,23 @@ impl Lowering<'_> {
         };
         let tiling = Tiling::choose(&product);
         let elements = m * n;
-        let to = if tiling.splits == 1 { Operand::Output } else { self.scratch(tiling.splits * elements) };
+        let to = if tiling.splits == 1 {
+            Operand::Output
+        } else {
+            self.scratch(tiling.splits * elements)
+        };
         let p = json!({ "transpose_a": transpose_a, "transpose_b": transpose_b, "a_batch": m * k, "b_batch": k * n });
         let constants = json!({ "p": p, "g": tiling, "entry": "matmul" });
-        let operands = [("a", Operand::Input(0)), ("b", Operand::Input(1)), ("y", to)];
+        let operands = [
+            ("a", Operand::Input(0)),
+            ("b", Operand::Input(1)),
+            ("y", to),
+        ];
         self.dispatch("matmul", constants, &operands, tiling.groups(batch))?;
-        if tiling.splits > 1 { sum_parts(self, to, tiling.splits, elements) } else { Ok(()) }
+        if tiling.splits > 1 {
+            sum_parts(self, to, tiling.splits, elements)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -29,7 +29,12 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// As [`Lowering::dispatch`].
-    pub fn concat(&mut self, template: &str, outer: usize, extents: &[usize]) -> Result<(), LowerError> {
+    pub fn concat(
+        &mut self,
+        template: &str,
+        outer: usize,
+        extents: &[usize],
+    ) -> Result<(), LowerError> {
         let total: usize = extents.iter().sum();
         let mut first = 0;
         for (chunk, some) in extents.chunks(INPUTS).enumerate() {
@@ -37,7 +42,11 @@ impl Lowering<'_> {
             let mut parts = Vec::new();
             let mut begin = 0;
             for &extent in some {
-                parts.push(Part { begin, end: begin + extent, extent });
+                parts.push(Part {
+                    begin,
+                    end: begin + extent,
+                    extent,
+                });
                 begin += extent;
             }
             let names: Vec<_> = (0..some.len()).map(|at| format!("x{at}")).collect();
@@ -69,10 +78,18 @@ impl Lowering<'_> {
             .map(|&axis| {
                 let (from, to, offset) = (x.shape[axis], y.shape[axis], offsets[axis]);
                 let checked = offset < 0 || to as i64 + offset > from as i64;
-                Axis { to, from, offset, stride: strides[axis], checked }
+                Axis {
+                    to,
+                    from,
+                    offset,
+                    stride: strides[axis],
+                    checked,
+                }
             })
             .collect();
-        let extents = |ty: &crate::tensor_type::TensorType| -> Vec<_> { order.iter().map(|&axis| ty.shape[axis]).collect() };
+        let extents = |ty: &crate::tensor_type::TensorType| -> Vec<_> {
+            order.iter().map(|&axis| ty.shape[axis]).collect()
+        };
         let shown: Vec<_> = order.iter().map(|&axis| offsets[axis]).collect();
         let checked = axes.iter().any(|axis| axis.checked);
         let constants = json!({

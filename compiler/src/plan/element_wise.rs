@@ -52,8 +52,16 @@ impl Lowering<'_> {
     /// # Errors
     /// A function whose text is faulty.
     pub fn scalar(&mut self, scalar: Scalar) -> Result<(), LowerError> {
-        let arguments = scalar.arguments.into_iter().map(|(input, read)| Argument::Input(input, read)).collect();
-        let step = Step { op: self.op().to_owned(), constants: scalar.constants, arguments };
+        let arguments = scalar
+            .arguments
+            .into_iter()
+            .map(|(input, read)| Argument::Input(input, read))
+            .collect();
+        let step = Step {
+            op: self.op().to_owned(),
+            constants: scalar.constants,
+            arguments,
+        };
         self.chain(&[step])
     }
 
@@ -71,42 +79,66 @@ impl Lowering<'_> {
             }
         }
         let index = |at: usize, read: Read, ty: &TensorType| (at, Index::new(&output, ty, read));
-        let places: Vec<_> = reads.iter().map(|&(at, read)| index(at, read, self.input(at))).collect();
+        let places: Vec<_> = reads
+            .iter()
+            .map(|&(at, read)| index(at, read, self.input(at)))
+            .collect();
         let n = output.elements();
-        let vector = n % 4 == 0 && places.iter().all(|(_, place)| place.is_vector() || place.is_shared());
+        let vector = n % 4 == 0
+            && places
+                .iter()
+                .all(|(_, place)| place.is_vector() || place.is_shared());
         // An input that is read both as vectors and as single elements is bound twice.
         let mut bound: Vec<(usize, bool)> = Vec::new();
         let mut loads = Vec::new();
         for (at, place) in &places {
             let key = (*at, vector && place.is_vector());
-            let input = bound.iter().position(|other| *other == key).unwrap_or_else(|| {
-                bound.push(key);
-                bound.len() - 1
+            let input = bound
+                .iter()
+                .position(|other| *other == key)
+                .unwrap_or_else(|| {
+                    bound.push(key);
+                    bound.len() - 1
+                });
+            loads.push(Load {
+                input,
+                vec: key.1,
+                at: place.expression(),
             });
-            loads.push(Load { input, vec: key.1, at: place.expression() });
         }
         let mut functions: Vec<String> = Vec::new();
         let mut calls = Vec::new();
         for step in steps {
             let known = calls.len();
             let function = format!("{}_{known}", step.op);
-            let text = render_function(&step.op, &function, &step.constants).map_err(|error| self.kernel_error(error))?;
+            let text = render_function(&step.op, &function, &step.constants)
+                .map_err(|error| self.kernel_error(error))?;
             functions.push(text);
             let args = step.arguments.iter().map(|argument| match argument {
                 Argument::Input(at, read) => {
-                    let load = reads.iter().position(|other| *other == (*at, *read)).unwrap_or_default();
+                    let load = reads
+                        .iter()
+                        .position(|other| *other == (*at, *read))
+                        .unwrap_or_default();
                     format!("a{load}")
                 }
                 Argument::Step(at) => format!("s{at}"),
             });
-            calls.push(Call { op: step.op.clone(), function, args: args.collect() });
+            calls.push(Call {
+                op: step.op.clone(),
+                function,
+                args: args.collect(),
+            });
         }
         let lanes = if vector { 4 } else { 1 };
         let groups = Groups::for_elements(n.div_ceil(lanes));
         let inputs: Vec<_> = bound.iter().map(|&(_, vec)| Bound { vec }).collect();
         let names: Vec<_> = (0..bound.len()).map(|at| format!("x{at}")).collect();
-        let mut operands: Vec<_> =
-            bound.iter().zip(&names).map(|(&(at, _), name)| (name.as_str(), Operand::Input(at))).collect();
+        let mut operands: Vec<_> = bound
+            .iter()
+            .zip(&names)
+            .map(|(&(at, _), name)| (name.as_str(), Operand::Input(at)))
+            .collect();
         operands.push(("y", Operand::Output));
         let constants = json!({
             "inputs": inputs, "loads": loads, "functions": functions, "steps": calls, "lanes": lanes, "n": n, "groups_x": groups.x,
@@ -134,6 +166,11 @@ impl Lowering<'_> {
         operands: &[(&str, Operand)],
     ) -> Result<(), LowerError> {
         let groups = Groups::for_elements(n);
-        self.dispatch(name, merge(json!({ "n": n, "groups_x": groups.x }), constants), operands, groups)
+        self.dispatch(
+            name,
+            merge(json!({ "n": n, "groups_x": groups.x }), constants),
+            operands,
+            groups,
+        )
     }
 }

@@ -99,7 +99,11 @@ impl Tiling {
         let tiles = tiles_m * tiles_n * batch;
         let trips = k.div_ceil(bk);
         // Each part gets at least 8 trips, and the parts of one sum stay few enough to add up quickly.
-        let splits = if product.may_split { (2 * BUSY / tiles.max(1)).clamp(1, (trips / 8).clamp(1, 256)) } else { 1 };
+        let splits = if product.may_split {
+            (2 * BUSY / tiles.max(1)).clamp(1, (trips / 8).clamp(1, 256))
+        } else {
+            1
+        };
         let k_chunk = trips.div_ceil(splits) * bk;
         let splits = k.div_ceil(k_chunk).max(1);
         let filled = ((tiles * splits) as f64 / BUSY as f64).min(1.0);
@@ -127,7 +131,10 @@ impl Tiling {
 
     /// The grid of workgroups.
     pub fn groups(&self, batch: usize) -> Groups {
-        Groups { z: (batch * self.splits) as u32, ..Groups::for_count(self.tiles_m * self.tiles_n) }
+        Groups {
+            z: (batch * self.splits) as u32,
+            ..Groups::for_count(self.tiles_m * self.tiles_n)
+        }
     }
 }
 
@@ -136,7 +143,15 @@ mod tests {
     use super::*;
 
     fn product(m: usize, n: usize, k: usize, may_split: bool) -> Product {
-        Product { m, n, k, batch: 1, a_along_k: true, b_along_k: false, may_split }
+        Product {
+            m,
+            n,
+            k,
+            batch: 1,
+            a_along_k: true,
+            b_along_k: false,
+            may_split,
+        }
     }
 
     #[test]
@@ -154,14 +169,22 @@ mod tests {
         let one_channel = Tiling::choose(&product(524_288, 1, 64, false));
         assert_eq!((one_channel.bm, one_channel.bn), (256, 4));
         let few_tiles = Tiling::choose(&product(576, 64, 524_288, true));
-        assert!(few_tiles.splits * few_tiles.tiles_m * few_tiles.tiles_n >= 128, "{few_tiles:?}");
+        assert!(
+            few_tiles.splits * few_tiles.tiles_m * few_tiles.tiles_n >= 128,
+            "{few_tiles:?}"
+        );
     }
 
     #[test]
     fn the_parts_cover_the_sum_once() {
         for k in [1, 9, 64, 577, 100_000] {
             let g = Tiling::choose(&product(64, 64, k, true));
-            assert!(g.k_chunk % g.bk == 0 && g.k_chunk * g.splits >= k && g.k_chunk * (g.splits - 1) < k, "{g:?}");
+            assert!(
+                g.k_chunk % g.bk == 0
+                    && g.k_chunk * g.splits >= k
+                    && g.k_chunk * (g.splits - 1) < k,
+                "{g:?}"
+            );
         }
     }
 }

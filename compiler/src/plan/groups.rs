@@ -18,7 +18,11 @@ impl Groups {
     /// At least `count` workgroups, spread over x and y.
     pub fn for_count(count: usize) -> Self {
         let y = count.div_ceil(MOST).max(1);
-        Self { x: count.div_ceil(y).max(1) as u32, y: y as u32, z: 1 }
+        Self {
+            x: count.div_ceil(y).max(1) as u32,
+            y: y as u32,
+            z: 1,
+        }
     }
 
     /// Workgroups of 256 invocations for `elements` elements.
@@ -33,8 +37,19 @@ mod tests {
 
     #[test]
     fn a_large_grid_spreads_over_two_axes() {
-        assert_eq!(Groups::for_count(65_535), Groups { x: 65_535, y: 1, z: 1 });
+        assert_eq!(
+            Groups::for_count(65_535),
+            Groups {
+                x: 65_535,
+                y: 1,
+                z: 1
+            }
+        );
         let groups = Groups::for_count(65_536);
-        assert!(groups.y == 2 && u64::from(groups.x) * u64::from(groups.y) >= 65_536 && groups.x <= 65_535);
+        assert!(
+            groups.y == 2
+                && u64::from(groups.x) * u64::from(groups.y) >= 65_536
+                && groups.x <= 65_535
+        );
     }
 }

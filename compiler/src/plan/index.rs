@@ -26,7 +26,11 @@ impl Index {
                 }
             }
             Read::Channel { row } => {
-                let axis = if output.layout == Layout::Image { 1 } else { output.rank() - 1 };
+                let axis = if output.layout == Layout::Image {
+                    1
+                } else {
+                    output.rank() - 1
+                };
                 strides[axis] = 1;
                 offset = row * output.shape[axis];
             }
@@ -38,7 +42,9 @@ impl Index {
                 continue;
             }
             match axes.last_mut() {
-                Some(slower) if slower.1 == stride * extent => *slower = (slower.0 * extent, stride),
+                Some(slower) if slower.1 == stride * extent => {
+                    *slower = (slower.0 * extent, stride)
+                }
                 _ => axes.push((extent, stride)),
             }
         }
@@ -47,13 +53,20 @@ impl Index {
 
     /// Whether four neighbouring outputs read four neighbouring elements that form an aligned vector.
     pub fn is_vector(&self) -> bool {
-        let Some((&(extent, stride), slower)) = self.axes.split_last() else { return false };
-        stride == 1 && extent % 4 == 0 && self.offset % 4 == 0 && slower.iter().all(|(_, stride)| stride % 4 == 0)
+        let Some((&(extent, stride), slower)) = self.axes.split_last() else {
+            return false;
+        };
+        stride == 1
+            && extent % 4 == 0
+            && self.offset % 4 == 0
+            && slower.iter().all(|(_, stride)| stride % 4 == 0)
     }
 
     /// Whether four neighbouring outputs (from a multiple of four) read one and the same element.
     pub fn is_shared(&self) -> bool {
-        self.axes.last().is_none_or(|&(extent, stride)| stride == 0 && extent % 4 == 0)
+        self.axes
+            .last()
+            .is_none_or(|&(extent, stride)| stride == 0 && extent % 4 == 0)
     }
 
     /// The index as a WGSL expression of `i`.
@@ -62,18 +75,30 @@ impl Index {
         let mut below = 1;
         for (at, &(extent, stride)) in self.axes.iter().enumerate().rev() {
             if stride > 0 {
-                let mut term = if below == 1 { "i".to_owned() } else { format!("i / {below}u") };
+                let mut term = if below == 1 {
+                    "i".to_owned()
+                } else {
+                    format!("i / {below}u")
+                };
                 if at > 0 {
                     term = format!("{term} % {extent}u");
                 }
-                terms.push(if stride == 1 { term } else { format!("{term} * {stride}u") });
+                terms.push(if stride == 1 {
+                    term
+                } else {
+                    format!("{term} * {stride}u")
+                });
             }
             below *= extent;
         }
         if self.offset > 0 {
             terms.push(format!("{}u", self.offset));
         }
-        if terms.is_empty() { "0u".to_owned() } else { terms.join(" + ") }
+        if terms.is_empty() {
+            "0u".to_owned()
+        } else {
+            terms.join(" + ")
+        }
     }
 }
 
@@ -85,7 +110,10 @@ mod tests {
     fn the_same_shape_is_one_run() {
         let map = TensorType::image([2, 3, 4, 5]);
         assert_eq!(Index::new(&map, &map, Read::Broadcast).expression(), "i");
-        assert_eq!(Index::new(&map, &TensorType::scalar(), Read::Broadcast).expression(), "0u");
+        assert_eq!(
+            Index::new(&map, &TensorType::scalar(), Read::Broadcast).expression(),
+            "0u"
+        );
     }
 
     #[test]
@@ -94,7 +122,10 @@ mod tests {
         let bias = Index::new(&map, &TensorType::image([1, 8, 1, 1]), Read::Broadcast);
         assert_eq!(bias.expression(), "i % 8u");
         assert!(bias.is_vector());
-        assert_eq!(Index::new(&map, &TensorType::plain([2, 8]), Read::Channel { row: 1 }).expression(), "i % 8u + 8u");
+        assert_eq!(
+            Index::new(&map, &TensorType::plain([2, 8]), Read::Channel { row: 1 }).expression(),
+            "i % 8u + 8u"
+        );
         let pixel = Index::new(&map, &TensorType::image([2, 1, 4, 5]), Read::Broadcast);
         assert_eq!(pixel.expression(), "i / 8u");
         assert!(pixel.is_shared());
@@ -104,6 +135,9 @@ mod tests {
     fn layouts_may_differ() {
         let plain = TensorType::plain([2, 3, 4, 5]);
         let map = TensorType::image([2, 3, 4, 5]);
-        assert_eq!(Index::new(&plain, &map, Read::Broadcast).expression(), "i % 20u * 3u + i / 20u % 3u + i / 60u * 60u");
+        assert_eq!(
+            Index::new(&plain, &map, Read::Broadcast).expression(),
+            "i % 20u * 3u + i / 20u % 3u + i / 60u * 60u"
+        );
     }
 }

@@ -86,7 +86,13 @@ impl Builder {
     fn buffer(&mut self, name: String, elements: usize, storage: Storage) -> usize {
         // No binding may be empty.
         let bytes = elements.max(1) as u64 * 4;
-        self.plan.buffers.push(Buffer { name, bytes, storage, first: usize::MAX, last: 0 });
+        self.plan.buffers.push(Buffer {
+            name,
+            bytes,
+            storage,
+            first: usize::MAX,
+            last: 0,
+        });
         self.plan.buffers.len() - 1
     }
 }
@@ -127,24 +133,35 @@ impl Lowering<'_> {
     pub fn scratch(&mut self, elements: usize) -> Operand {
         let name = format!("{}#{}", self.node, self.scratch.len());
         // The slot is chosen once all lifetimes are known.
-        let at = self.builder.buffer(name, elements, Storage::Slot { slot: usize::MAX });
+        let at = self
+            .builder
+            .buffer(name, elements, Storage::Slot { slot: usize::MAX });
         self.scratch.push(at);
         Operand::Scratch(self.scratch.len() - 1)
     }
 
     /// The error for an op without a kernel.
     pub fn no_kernel(&self) -> LowerError {
-        LowerError::NoKernel { node: self.node.to_owned(), op: self.op.to_owned() }
+        LowerError::NoKernel {
+            node: self.node.to_owned(),
+            op: self.op.to_owned(),
+        }
     }
 
     /// Puts the node's name on an error about types.
     pub fn shape_error(&self, source: ShapeError) -> LowerError {
-        LowerError::Shape { node: self.node.to_owned(), source }
+        LowerError::Shape {
+            node: self.node.to_owned(),
+            source,
+        }
     }
 
     /// Puts the node's name on an error about a kernel's text.
     pub(super) fn kernel_error(&self, source: KernelError) -> LowerError {
-        LowerError::Kernel { node: self.node.to_owned(), source: Box::new(source) }
+        LowerError::Kernel {
+            node: self.node.to_owned(),
+            source: Box::new(source),
+        }
     }
 
     /// Runs the kernel that the template `name` gives with these constants, on operands named as its bindings are.
@@ -177,12 +194,19 @@ impl Lowering<'_> {
                 Operand::Scratch(at) => (self.scratch[at], true),
             };
             if binding.access == Access::ReadWrite && !writable {
-                return Err(refuse(format!("`{}` for writing, which the op does not overwrite", binding.name)));
+                return Err(refuse(format!(
+                    "`{}` for writing, which the op does not overwrite",
+                    binding.name
+                )));
             }
             buffers.push(at);
         }
         if buffers.len() != operands.len() {
-            return Err(refuse(format!("{} buffers, {} are given", buffers.len(), operands.len())));
+            return Err(refuse(format!(
+                "{} buffers, {} are given",
+                buffers.len(),
+                operands.len()
+            )));
         }
         let now = self.builder.plan.dispatches.len();
         for &at in &buffers {
@@ -190,7 +214,12 @@ impl Lowering<'_> {
             buffer.first = buffer.first.min(now);
             buffer.last = buffer.last.max(now);
         }
-        self.builder.plan.dispatches.push(Dispatch { node: self.node.to_owned(), kernel, buffers, groups });
+        self.builder.plan.dispatches.push(Dispatch {
+            node: self.node.to_owned(),
+            kernel,
+            buffers,
+            groups,
+        });
         Ok(())
     }
 
@@ -215,7 +244,10 @@ impl Lowering<'_> {
 /// An op without a kernel, or a tensor too large to index.
 pub fn plan(graph: &Graph) -> Result<Plan, LowerError> {
     let order = graph.schedule().map_err(|left| LowerError::Cycle {
-        node: left.first().map(|&id| graph.name(id).to_owned()).unwrap_or_default(),
+        node: left
+            .first()
+            .map(|&id| graph.name(id).to_owned())
+            .unwrap_or_default(),
     })?;
     let mut builder = Builder::default();
     for id in order {
@@ -226,7 +258,13 @@ pub fn plan(graph: &Graph) -> Result<Plan, LowerError> {
     for (name, id) in graph.outputs() {
         let buffer = builder.buffer_of[id];
         plan.buffers[buffer].last = end;
-        plan.outputs.insert(name.clone(), Port { buffer, ty: graph.ty(*id).clone() });
+        plan.outputs.insert(
+            name.clone(),
+            Port {
+                buffer,
+                ty: graph.ty(*id).clone(),
+            },
+        );
     }
     share_memory(&mut plan);
     Ok(plan)
@@ -236,19 +274,31 @@ fn lower_node(builder: &mut Builder, graph: &Graph, id: NodeId) -> Result<(), Lo
     let node = graph.node(id);
     let elements = node.ty.elements();
     if elements > u32::MAX as usize {
-        return Err(LowerError::TooLarge { node: node.name.clone(), elements });
+        return Err(LowerError::TooLarge {
+            node: node.name.clone(),
+            elements,
+        });
     }
     let inputs = graph.inputs(id);
     let leaf = if graph.op::<Parameter>(id).is_some() {
-        Some(Storage::State { name: node.name.clone() })
+        Some(Storage::State {
+            name: node.name.clone(),
+        })
     } else if graph.op::<Input>(id).is_some() {
-        Some(Storage::Input { name: node.name.clone() })
+        Some(Storage::Input {
+            name: node.name.clone(),
+        })
     } else {
-        graph.op::<Constant>(id).map(|constant| Storage::Constant { value: constant.value })
+        graph.op::<Constant>(id).map(|constant| Storage::Constant {
+            value: constant.value,
+        })
     };
     if let Some(storage) = leaf {
         let at = builder.buffer(node.name.clone(), elements, storage.clone());
-        let port = Port { buffer: at, ty: node.ty.clone() };
+        let port = Port {
+            buffer: at,
+            ty: node.ty.clone(),
+        };
         match storage {
             Storage::State { name } => builder.plan.states.insert(name, port),
             Storage::Input { name } => builder.plan.inputs.insert(name, port),
@@ -258,14 +308,27 @@ fn lower_node(builder: &mut Builder, graph: &Graph, id: NodeId) -> Result<(), Lo
         return Ok(());
     }
     let overwrites = node.op.overwrites();
-    let in_place = if node.op.is_view() { Some(0) } else { overwrites.first().copied() };
+    let in_place = if node.op.is_view() {
+        Some(0)
+    } else {
+        overwrites.first().copied()
+    };
     let output = match in_place.and_then(|at| inputs.get(at)) {
         // A view of state is a copy: the state may change before the view is read.
-        Some(source) if !(node.op.is_view() && is_state(builder, *source)) => builder.buffer_of[source],
-        _ => builder.buffer(node.name.clone(), elements, Storage::Slot { slot: usize::MAX }),
+        Some(source) if !(node.op.is_view() && is_state(builder, *source)) => {
+            builder.buffer_of[source]
+        }
+        _ => builder.buffer(
+            node.name.clone(),
+            elements,
+            Storage::Slot { slot: usize::MAX },
+        ),
     };
     builder.buffer_of.insert(id, output);
-    let types: Vec<_> = inputs.iter().map(|input| (builder.buffer_of[input], graph.ty(*input).clone())).collect();
+    let types: Vec<_> = inputs
+        .iter()
+        .map(|input| (builder.buffer_of[input], graph.ty(*input).clone()))
+        .collect();
     let copies = node.op.is_view() && output != types[0].0;
     if node.op.is_view() && !copies {
         return Ok(());
@@ -279,22 +342,36 @@ fn lower_node(builder: &mut Builder, graph: &Graph, id: NodeId) -> Result<(), Lo
         overwrites,
         scratch: Vec::new(),
     };
-    if copies { lowering.copy(elements) } else { node.op.lower(&mut lowering) }
+    if copies {
+        lowering.copy(elements)
+    } else {
+        node.op.lower(&mut lowering)
+    }
 }
 
 fn is_state(builder: &Builder, source: NodeId) -> bool {
-    matches!(builder.plan.buffers[builder.buffer_of[&source]].storage, Storage::State { .. })
+    matches!(
+        builder.plan.buffers[builder.buffer_of[&source]].storage,
+        Storage::State { .. }
+    )
 }
 
 /// Gives every buffer without memory of its own a slot.
 fn share_memory(plan: &mut Plan) {
-    let temporary: Vec<usize> =
-        (0..plan.buffers.len()).filter(|&at| matches!(plan.buffers[at].storage, Storage::Slot { .. })).collect();
+    let temporary: Vec<usize> = (0..plan.buffers.len())
+        .filter(|&at| matches!(plan.buffers[at].storage, Storage::Slot { .. }))
+        .collect();
     let lifetimes: Vec<_> = temporary
         .iter()
         .map(|&at| {
-            let Buffer { bytes, first, last, .. } = plan.buffers[at];
-            Lifetime { bytes, first: first.min(last), last }
+            let Buffer {
+                bytes, first, last, ..
+            } = plan.buffers[at];
+            Lifetime {
+                bytes,
+                first: first.min(last),
+                last,
+            }
         })
         .collect();
     let assignment = assign(&lifetimes);

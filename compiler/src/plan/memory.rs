@@ -39,7 +39,11 @@ pub fn assign(buffers: &[Lifetime]) -> Assignment {
     let mut slot_of = vec![0; buffers.len()];
     for at in order {
         let free = (0..slots.len())
-            .filter(|&slot| residents[slot].iter().all(|&other| !buffers[at].meets(&buffers[other])))
+            .filter(|&slot| {
+                residents[slot]
+                    .iter()
+                    .all(|&other| !buffers[at].meets(&buffers[other]))
+            })
             .min_by_key(|&slot| (slots[slot], slot));
         let slot = free.unwrap_or_else(|| {
             slots.push(buffers[at].bytes);
@@ -60,7 +64,13 @@ mod tests {
 
     #[test]
     fn a_chain_needs_two_slots() {
-        let chain: Vec<_> = (0..6).map(|at| Lifetime { bytes: 64, first: at, last: at + 1 }).collect();
+        let chain: Vec<_> = (0..6)
+            .map(|at| Lifetime {
+                bytes: 64,
+                first: at,
+                last: at + 1,
+            })
+            .collect();
         assert_eq!(assign(&chain).slots, [64, 64]);
     }
 

@@ -16,12 +16,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use conv::ConvShape;
+pub(crate) use element_wise::{Argument, Step};
 pub use gemm::{Product, Tiling};
 pub use groups::Groups;
 pub use index::Index;
 pub use lower::{LowerError, Lowering, Operand, plan};
 pub use memory::{Assignment, Lifetime, assign};
 
+use crate::graph::Graph;
+use crate::passes::fuse::fuse;
 use crate::tensor_type::TensorType;
 use crate::wgsl::Kernel;
 
@@ -108,15 +111,33 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan of a graph, its element-wise chains fused.
+    ///
+    /// # Errors
+    /// An op without a kernel, or a tensor too large to index.
+    pub fn new(graph: &Graph) -> Result<Self, LowerError> {
+        let fused = fuse(graph).map_err(|source| LowerError::Shape {
+            node: "fuse".to_owned(),
+            source,
+        })?;
+        plan(&fused)
+    }
+
     /// Bytes of everything kept between steps.
     pub fn state_bytes(&self) -> u64 {
-        self.states.values().map(|port| self.buffers[port.buffer].bytes).sum()
+        self.states
+            .values()
+            .map(|port| self.buffers[port.buffer].bytes)
+            .sum()
     }
 
     /// Bytes of inputs, constants and shared memory: what the entry needs besides the state.
     pub fn working_bytes(&self) -> u64 {
         let fixed = self.buffers.iter().filter(|buffer| {
-            matches!(buffer.storage, Storage::Input { .. } | Storage::Constant { .. })
+            matches!(
+                buffer.storage,
+                Storage::Input { .. } | Storage::Constant { .. }
+            )
         });
         self.slots.iter().sum::<u64>() + fixed.map(|buffer| buffer.bytes).sum::<u64>()
     }

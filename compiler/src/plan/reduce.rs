@@ -33,9 +33,22 @@ impl Share {
     fn new(outer: usize, rows: usize, inner: usize, one_chunk: bool) -> Self {
         let lanes = inner.next_power_of_two().min(64);
         let depth = rows.next_power_of_two().min(256 / lanes);
-        let run = if one_chunk { usize::MAX } else { RUN.max(rows.div_ceil(depth * CHUNKS)) };
+        let run = if one_chunk {
+            usize::MAX
+        } else {
+            RUN.max(rows.div_ceil(depth * CHUNKS))
+        };
         let chunk = depth.saturating_mul(run).min(rows.max(1));
-        Self { outer, rows, inner, lanes, depth, blocks: inner.div_ceil(lanes), chunk, chunks: rows.div_ceil(chunk).max(1) }
+        Self {
+            outer,
+            rows,
+            inner,
+            lanes,
+            depth,
+            blocks: inner.div_ceil(lanes),
+            chunk,
+            chunks: rows.div_ceil(chunk).max(1),
+        }
     }
 
     fn groups(&self) -> Groups {
@@ -43,7 +56,10 @@ impl Share {
     }
 
     fn constants(&self, more: &Value) -> Value {
-        merge(merge(json!({ "groups_x": self.groups().x }), &json!(self)), more)
+        merge(
+            merge(json!({ "groups_x": self.groups().x }), &json!(self)),
+            more,
+        )
     }
 }
 
@@ -53,7 +69,10 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// As [`Lowering::dispatch`].
-    #[allow(clippy::too_many_arguments, reason = "the extents of one reduction, each by its own name")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the extents of one reduction, each by its own name"
+    )]
     pub fn reduce(
         &mut self,
         template: &str,
@@ -64,14 +83,23 @@ impl Lowering<'_> {
         to: Operand,
     ) -> Result<(), LowerError> {
         let first = Share::new(outer, rows, inner, false);
-        let parts = if first.chunks == 1 { to } else { self.scratch(outer * first.chunks * sums * inner) };
+        let parts = if first.chunks == 1 {
+            to
+        } else {
+            self.scratch(outer * first.chunks * sums * inner)
+        };
         let mut all = operands.to_vec();
         all.push(("y", parts));
         self.dispatch(template, first.constants(constants), &all, first.groups())?;
         if first.chunks > 1 {
             let second = Share::new(outer, first.chunks, sums * inner, true);
             let operands = [("x", parts), ("y", to)];
-            self.dispatch("reduce_sum", second.constants(&json!({})), &operands, second.groups())?;
+            self.dispatch(
+                "reduce_sum",
+                second.constants(&json!({})),
+                &operands,
+                second.groups(),
+            )?;
         }
         Ok(())
     }
@@ -82,14 +110,31 @@ impl Lowering<'_> {
     /// As [`Lowering::dispatch`].
     pub fn moments(&mut self, rows: usize, inner: usize) -> Result<(), LowerError> {
         let first = Share::new(1, rows, inner, false);
-        let parts = if first.chunks == 1 { Operand::Output } else { self.scratch(first.chunks * 2 * inner) };
+        let parts = if first.chunks == 1 {
+            Operand::Output
+        } else {
+            self.scratch(first.chunks * 2 * inner)
+        };
         let operands = [("x", Operand::Input(0)), ("y", parts)];
-        self.dispatch("batch_stats", first.constants(&json!({})), &operands, first.groups())?;
+        self.dispatch(
+            "batch_stats",
+            first.constants(&json!({})),
+            &operands,
+            first.groups(),
+        )?;
         if first.chunks > 1 {
-            let join = Share { depth: first.chunks.next_power_of_two().min(256 / first.lanes), ..first };
+            let join = Share {
+                depth: first.chunks.next_power_of_two().min(256 / first.lanes),
+                ..first
+            };
             let operands = [("x", parts), ("y", Operand::Output)];
             let groups = Groups::for_count(join.blocks);
-            self.dispatch("shared/batch_stats_join", join.constants(&json!({})), &operands, groups)?;
+            self.dispatch(
+                "shared/batch_stats_join",
+                join.constants(&json!({})),
+                &operands,
+                groups,
+            )?;
         }
         Ok(())
     }
@@ -116,8 +161,19 @@ impl Lowering<'_> {
             let inner: usize = runs[at + 1..].iter().map(|(extent, _)| extent).product();
             let rows = runs.remove(at).0;
             let last = !runs.iter().any(|(_, marked)| *marked);
-            let to = if last { Operand::Output } else { self.scratch(outer * inner) };
-            self.reduce("reduce_sum", [outer, rows, inner], 1, &json!({}), &[("x", from)], to)?;
+            let to = if last {
+                Operand::Output
+            } else {
+                self.scratch(outer * inner)
+            };
+            self.reduce(
+                "reduce_sum",
+                [outer, rows, inner],
+                1,
+                &json!({}),
+                &[("x", from)],
+                to,
+            )?;
             from = to;
         }
         Ok(())

@@ -55,7 +55,11 @@ impl fmt::Display for Target {
 /// # Errors
 /// A kernel that the back end cannot express.
 pub fn emit(kernel: &Kernel, target: Target) -> Result<Vec<u8>, KernelError> {
-    let fail = |reason: String| KernelError::Emit { name: kernel.name.clone(), target: target.name(), reason };
+    let fail = |reason: String| KernelError::Emit {
+        name: kernel.name.clone(),
+        target: target.name(),
+        reason,
+    };
     if target == Target::Wgsl {
         return Ok(kernel.wgsl.clone().into_bytes());
     }
@@ -63,19 +67,29 @@ pub fn emit(kernel: &Kernel, target: Target) -> Result<Vec<u8>, KernelError> {
     match target {
         Target::Wgsl => Ok(kernel.wgsl.clone().into_bytes()),
         Target::Spirv => {
-            let options = spv::Options { lang_version: (1, 3), ..Default::default() };
-            let words = spv::write_vec(&module, &info, &options, None).map_err(|error| fail(error.to_string()))?;
+            let options = spv::Options {
+                lang_version: (1, 3),
+                ..Default::default()
+            };
+            let words = spv::write_vec(&module, &info, &options, None)
+                .map_err(|error| fail(error.to_string()))?;
             Ok(words.iter().flat_map(|word| word.to_le_bytes()).collect())
         }
         Target::Msl => {
-            let options = msl::Options { lang_version: (2, 4), ..Default::default() };
+            let options = msl::Options {
+                lang_version: (2, 4),
+                ..Default::default()
+            };
             let pipeline = msl::PipelineOptions::default();
-            let (text, _) =
-                msl::write_string(&module, &info, &options, &pipeline).map_err(|error| fail(error.to_string()))?;
+            let (text, _) = msl::write_string(&module, &info, &options, &pipeline)
+                .map_err(|error| fail(error.to_string()))?;
             Ok(text.into_bytes())
         }
         Target::Hlsl => {
-            let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+            let options = hlsl::Options {
+                shader_model: hlsl::ShaderModel::V6_0,
+                ..Default::default()
+            };
             let pipeline = hlsl::PipelineOptions::default();
             let mut text = String::new();
             hlsl::Writer::new(&mut text, &options, &pipeline)

@@ -55,19 +55,26 @@ pub struct Kernel {
 /// # Errors
 /// A text that naga refuses, or one without exactly one compute entry point.
 pub fn reflect(name: &str, wgsl: String) -> Result<Kernel, KernelError> {
-    let invalid = |reason: &str| KernelError::Invalid { name: name.to_owned(), reason: reason.to_owned() };
+    let invalid = |reason: &str| KernelError::Invalid {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    };
     let (module, _) = validate(name, &wgsl)?;
     let [entry] = module.entry_points.as_slice() else {
         return Err(invalid("a kernel has exactly one entry point"));
     };
     let mut layouter = Layouter::default();
-    layouter.update(module.to_ctx()).map_err(|error| invalid(&error.to_string()))?;
+    layouter
+        .update(module.to_ctx())
+        .map_err(|error| invalid(&error.to_string()))?;
     let mut bindings = Vec::new();
     let mut workgroup_memory = 0;
     for (_, variable) in module.global_variables.iter() {
         let size = u64::from(layouter[variable.ty].size);
         let access = match variable.space {
-            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => Access::ReadWrite,
+            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                Access::ReadWrite
+            }
             AddressSpace::Storage { .. } => Access::Read,
             AddressSpace::Uniform => Access::Uniform,
             AddressSpace::WorkGroup => {
@@ -76,7 +83,10 @@ pub fn reflect(name: &str, wgsl: String) -> Result<Kernel, KernelError> {
             }
             _ => continue,
         };
-        let place = variable.binding.as_ref().ok_or_else(|| invalid("a buffer without @group and @binding"))?;
+        let place = variable
+            .binding
+            .as_ref()
+            .ok_or_else(|| invalid("a buffer without @group and @binding"))?;
         bindings.push(Binding {
             name: variable.name.clone().unwrap_or_default(),
             group: place.group,
@@ -116,13 +126,25 @@ mod tests {
         assert_eq!(kernel.entry, "copy");
         assert_eq!(kernel.workgroup_size, [4, 2, 1]);
         assert_eq!(kernel.workgroup_memory, 16);
-        let names: Vec<_> = kernel.bindings.iter().map(|b| (b.name.as_str(), b.access, b.min_size)).collect();
-        assert_eq!(names, [("x", Access::Read, 48), ("y", Access::ReadWrite, 48)]);
+        let names: Vec<_> = kernel
+            .bindings
+            .iter()
+            .map(|b| (b.name.as_str(), b.access, b.min_size))
+            .collect();
+        assert_eq!(
+            names,
+            [("x", Access::Read, 48), ("y", Access::ReadWrite, 48)]
+        );
     }
 
     #[test]
     fn a_broken_text_names_the_kernel() {
         let error = reflect("copy", COPY.replace("x[id.x]", "x[id.q]")).unwrap_err();
-        assert!(error.to_string().starts_with("kernel `copy` is not valid WGSL"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("kernel `copy` is not valid WGSL"),
+            "{error}"
+        );
     }
 }

@@ -14,11 +14,16 @@ static SHADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs
 static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
     environment.set_syntax(syntax.map_err(|error| error.to_string())?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     for (name, text) in SHADERS {
-        environment.add_template(name, text).map_err(|error| format!("{name}: {error:#}"))?;
+        environment
+            .add_template(name, text)
+            .map_err(|error| format!("{name}: {error:#}"))?;
     }
     Ok(environment)
 });
@@ -33,17 +38,28 @@ pub fn template_names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// A template that does not exist, or that uses a constant that is not given.
 pub fn render(name: &str, constants: &Value) -> Result<String, KernelError> {
-    let fail = |reason: String| KernelError::Template { name: name.to_owned(), reason };
+    let fail = |reason: String| KernelError::Template {
+        name: name.to_owned(),
+        reason,
+    };
     let environment = TEMPLATES.as_ref().map_err(|reason| fail(reason.clone()))?;
-    let template = environment.get_template(name).map_err(|error| fail(format!("{error:#}")))?;
-    template.render(Serde(constants)).map_err(|error| fail(format!("{error:#}")))
+    let template = environment
+        .get_template(name)
+        .map_err(|error| fail(format!("{error:#}")))?;
+    template
+        .render(Serde(constants))
+        .map_err(|error| fail(format!("{error:#}")))
 }
 
 /// The scalar function of the element-wise op `op`, named `function` in the text, its attributes filled in.
 ///
 /// # Errors
 /// As [`render`].
-pub fn render_function(op: &str, function: &str, attributes: &Value) -> Result<String, KernelError> {
+pub fn render_function(
+    op: &str,
+    function: &str,
+    attributes: &Value,
+) -> Result<String, KernelError> {
     render(op, &merge(json!({ "function": function }), attributes))
 }
 

@@ -38,8 +38,12 @@ pub enum KernelError {
 /// # Errors
 /// [`KernelError::Invalid`] with naga's report.
 pub fn validate(name: &str, wgsl: &str) -> Result<(naga::Module, ModuleInfo), KernelError> {
-    let invalid = |reason: String| KernelError::Invalid { name: name.to_owned(), reason };
-    let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| invalid(error.emit_to_string(wgsl)))?;
+    let invalid = |reason: String| KernelError::Invalid {
+        name: name.to_owned(),
+        reason,
+    };
+    let module =
+        naga::front::wgsl::parse_str(wgsl).map_err(|error| invalid(error.emit_to_string(wgsl)))?;
     let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
         .validate(&module)
         .map_err(|error| invalid(error.emit_to_string(wgsl)))?;
