@@ -5,7 +5,9 @@
 mod args;
 mod completions;
 mod failure;
+mod fmt;
 mod phantom;
+mod source;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Fmt(fmt::Fmt),
     Phantom(phantom::Phantom),
     Completions(completions::Completions),
 }
@@ -47,6 +50,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Fmt(command) => command.run(),
         Command::Phantom(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
