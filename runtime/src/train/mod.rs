@@ -5,6 +5,7 @@ pub mod folder;
 pub mod interrupt;
 pub mod log;
 pub mod metrics;
+pub mod network;
 pub mod progress;
 pub mod run_loop;
 pub mod samples;

@@ -1,0 +1,225 @@
+//! A compiled network on a device, as the training loop sees it.
+
+use std::collections::BTreeMap;
+
+use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
+use hqcc_compiler::program::{Entry, Program, StateTensor};
+use hqcc_compiler::steps::TARGET;
+use hqcc_compiler::tensor_type::Layout;
+use thiserror::Error;
+
+use super::metrics::Overlap;
+use super::run_loop::{Batch, Fault, Judged, Learner};
+use crate::executor::{Executor, ExecutorError, Outputs};
+use crate::tensor::Tensor;
+use crate::weights::{Weights, WeightsError, initialise};
+
+/// Entry for one optimiser step.
+pub const TRAIN: &str = "train";
+/// Entry for loss and scores without a step.
+pub const EVALUATE: &str = "evaluate";
+
+/// A program does not have what training needs.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    /// No entry of a role takes a batch of this size.
+    #[error("the program has no entry `{role}` for a batch of {batch}; it has {known}")]
+    NoEntry {
+        /// `train` or `evaluate`.
+        role: &'static str,
+        /// Samples of the batch.
+        batch: usize,
+        /// What there is.
+        known: String,
+    },
+    /// An entry does not give back what it should.
+    #[error("entry `{entry}` gives no `{output}`")]
+    NoOutput {
+        /// The entry.
+        entry: String,
+        /// The output.
+        output: &'static str,
+    },
+}
+
+/// A program loaded on a device.
+pub struct Network {
+    executor: Box<dyn Executor>,
+    optimiser: Optimiser,
+    state: BTreeMap<String, StateTensor>,
+    /// Entry and image input by role and batch size.
+    entries: BTreeMap<(&'static str, usize), (String, String)>,
+}
+
+impl Network {
+    /// Loads the entries for training and evaluation; the state is not set yet.
+    ///
+    /// # Errors
+    /// The device lacks memory or refuses a kernel.
+    pub fn load(
+        mut executor: Box<dyn Executor>,
+        program: &Program,
+        optimiser: &Optimiser,
+        roles: &[&'static str],
+    ) -> Result<Self, ExecutorError> {
+        let mut entries = BTreeMap::new();
+        let mut state = BTreeMap::new();
+        for (name, entry) in &program.entries {
+            let Some(&role) = roles.iter().find(|role| is_of(name, role)) else {
+                continue;
+            };
+            let Some((batch, input)) = image_input(entry) else {
+                continue;
+            };
+            executor.load(name, entry)?;
+            entries.insert((role, batch), (name.clone(), input));
+            state.extend(
+                entry
+                    .state()
+                    .into_iter()
+                    .map(|tensor| (tensor.name.clone(), tensor)),
+            );
+        }
+        Ok(Network {
+            executor,
+            optimiser: optimiser.clone(),
+            state,
+            entries,
+        })
+    }
+
+    /// Sets every state tensor to its initial value.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn initialise(&mut self, seed: u64) -> Result<(), ExecutorError> {
+        self.state
+            .values()
+            .try_for_each(|tensor| self.executor.write(&tensor.name, &initialise(tensor, seed)))
+    }
+
+    /// Sets every state tensor to what a file holds; tensors that the network does not need are left out.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape; the device's.
+    pub fn restore(&mut self, weights: &Weights) -> Result<(), Fault> {
+        for tensor in self.state.values() {
+            let name = &tensor.name;
+            let value = weights
+                .get(name)
+                .ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
+            if value.shape() != tensor.ty.shape {
+                return Err(Box::new(WeightsError::Shape {
+                    name: name.clone(),
+                    found: value.shape().to_vec(),
+                    expected: tensor.ty.shape.clone(),
+                }));
+            }
+            self.executor.write(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// The device.
+    pub fn executor(&self) -> &dyn Executor {
+        &*self.executor
+    }
+
+    fn entry(&self, role: &'static str, batch: usize) -> Result<&(String, String), NetworkError> {
+        self.entries.get(&(role, batch)).ok_or_else(|| {
+            let known: Vec<String> = self
+                .entries
+                .keys()
+                .map(|(role, batch)| format!("`{role}` for {batch}"))
+                .collect();
+            NetworkError::NoEntry {
+                role,
+                batch,
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Evaluates a batch and gives back all outputs of the entry.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn outputs(&mut self, batch: &Batch) -> Result<Outputs, Fault> {
+        let (entry, image) = self.entry(EVALUATE, batch.len())?.clone();
+        let inputs = [(image.as_str(), &batch.images), (TARGET, &batch.targets)];
+        Ok(self.executor.run(&entry, &inputs)?)
+    }
+}
+
+/// Whether an entry is the one of its role, or that role's for another batch size (`train.3`).
+fn is_of(name: &str, role: &str) -> bool {
+    name.strip_prefix(role)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
+/// Batch size and name of the input that is not the target.
+fn image_input(entry: &Entry) -> Option<(usize, String)> {
+    let images = |(name, ty): (String, hqcc_compiler::tensor_type::TensorType)| {
+        (ty.layout == Layout::Image && name != TARGET).then(|| (ty.shape[0], name))
+    };
+    entry.inputs().into_iter().find_map(images)
+}
+
+fn output<'o>(
+    outputs: &'o Outputs,
+    entry: &str,
+    output: &'static str,
+) -> Result<&'o [f32], NetworkError> {
+    outputs
+        .get(output)
+        .map(Tensor::data)
+        .ok_or_else(|| NetworkError::NoOutput {
+            entry: entry.to_owned(),
+            output,
+        })
+}
+
+impl Learner for Network {
+    fn submit(&mut self, step: u64, batch: &Batch) -> Result<(), Fault> {
+        let (entry, image) = self.entry(TRAIN, batch.len())?.clone();
+        let schedule = Tensor::new([3], self.optimiser.schedule(step).to_vec())?;
+        let inputs = [
+            (image.as_str(), &batch.images),
+            (TARGET, &batch.targets),
+            (SCHEDULE, &schedule),
+        ];
+        Ok(self.executor.submit(&entry, &inputs)?)
+    }
+
+    fn collect(&mut self) -> Result<f32, Fault> {
+        let outputs = self.executor.collect()?.unwrap_or_default();
+        let loss = output(&outputs, TRAIN, "loss")?;
+        Ok(loss.first().copied().unwrap_or(f32::NAN))
+    }
+
+    fn evaluate(&mut self, batch: &Batch) -> Result<Judged, Fault> {
+        let outputs = self.outputs(batch)?;
+        let get = |name| output(&outputs, EVALUATE, name);
+        let loss = get("loss")?.first().copied().unwrap_or(f32::NAN);
+        let counts = get("intersection")?
+            .iter()
+            .zip(get("predicted")?)
+            .zip(get("true")?);
+        let overlaps = counts
+            .map(|((&both, &predicted), &truth)| Overlap {
+                both: both as u64,
+                predicted: predicted as u64,
+                truth: truth as u64,
+            })
+            .collect();
+        Ok(Judged { loss, overlaps })
+    }
+
+    fn state(&mut self) -> Result<Weights, Fault> {
+        let mut weights = Weights::new();
+        for name in self.state.keys() {
+            weights.insert(name.clone(), self.executor.read(name)?);
+        }
+        Ok(weights)
+    }
+}
