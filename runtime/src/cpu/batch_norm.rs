@@ -97,10 +97,10 @@ pub fn batch_norm_sums_of<T: Real, const MASK: bool>(
                 .zip(y)
                 .zip(mean)
             {
-                let dy = if MASK && !(y > T::zero()) {
-                    0.0
-                } else {
+                let dy = if !MASK || y > T::zero() {
                     dy.f64()
+                } else {
+                    0.0
                 };
                 *p += dy;
                 *s += dy * (x - mean).f64();
@@ -139,10 +139,10 @@ pub fn batch_norm_grad_input_of<T: Real, const MASK: bool>(
             for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
                 dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
             {
-                let dy = if MASK && !(y > T::zero()) {
-                    T::zero()
-                } else {
+                let dy = if !MASK || y > T::zero() {
                     dy
+                } else {
+                    T::zero()
                 };
                 *dx = scale * dy + (slope * (x - mean) + offset);
             }

@@ -200,7 +200,7 @@ impl Blocks {
         let [left, right] = extremes(grid.taps.iter().map(|t| t.dw));
         let last = ((grid.count[1] - 1) * map.stride[1]) as isize;
         let inside = left >= 0 && last + right < map.src.size[1] as isize;
-        let direct = inside && (map.src.channels * map.stride[1] * size) % 4096 != 0;
+        let direct = inside && !(map.src.channels * map.stride[1] * size).is_multiple_of(4096);
         let columns = (last + right - left + 1) as usize;
         let rows_kept = (high_h - low_h + 1) as usize;
 
@@ -219,7 +219,7 @@ impl Blocks {
         let packed = depth * panel;
         let group_panels = (WEIGHT_BYTES / (taps * packed * size)).clamp(1, panels);
         // A pixel a multiple of 256 bytes apart from the next would crowd a few sets of the cache.
-        let pixel = if (depth * size) % 256 == 0 {
+        let pixel = if (depth * size).is_multiple_of(256) {
             depth + 64 / size
         } else {
             depth
@@ -451,7 +451,7 @@ impl<T: Real> Task<'_, T> {
                     tile_taps.push(Tap { x, w });
                 }
                 let job = PixelTile {
-                    taps: &tile_taps,
+                    taps: tile_taps.as_slice(),
                     depth,
                     x_step,
                     // SAFETY: the pixel lies inside `y`.

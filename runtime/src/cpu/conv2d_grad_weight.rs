@@ -125,7 +125,7 @@ impl Cut {
             unfold,
             step_rows: (PIXELS / step_columns).clamp(1, shape.out_size[0]),
             step_columns,
-            pixel: if (width * size) % 256 == 0 {
+            pixel: if (width * size).is_multiple_of(256) {
                 width + 64 / size
             } else {
                 width
@@ -337,7 +337,7 @@ impl<T: Real> Piece<'_, T> {
                     }
                     let at = ((panel * taps + tap) * rows_all + done) * cut.panel;
                     let job = WeightTile {
-                        runs: &runs,
+                        runs: runs.as_slice(),
                         count: window.columns,
                         x_step: if cut.unfold {
                             cut.pixel

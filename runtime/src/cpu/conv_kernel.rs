@@ -18,9 +18,9 @@ pub struct Tap<T> {
 }
 
 /// Work of [`Kernels::pixels`]: `y[m, :] = start + sum over taps, c of x[m, c] w[c, :]`.
-pub struct PixelTile<'a, T> {
+pub struct PixelTile<T> {
     /// The taps to sum over.
-    pub taps: &'a [Tap<T>],
+    pub taps: *const [Tap<T>],
     /// Channels summed over under each tap.
     pub depth: usize,
     /// Elements between neighbouring pixels of the input.
@@ -47,9 +47,9 @@ pub struct Run<T> {
 }
 
 /// Work of [`Kernels::weights`]: `dw[m, :] += sum over runs, pixels p of x[p, m] dy[p, :]`.
-pub struct WeightTile<'a, T> {
+pub struct WeightTile<T> {
     /// Runs of pixels.
-    pub runs: &'a [Run<T>],
+    pub runs: *const [Run<T>],
     /// Pixels in each run.
     pub count: usize,
     /// Elements between neighbouring pixels of the input.
@@ -58,6 +58,9 @@ pub struct WeightTile<'a, T> {
     pub dw: *mut T,
 }
 
+/// Kernels with `1, 2, ...` rows and one register of channels, then two.
+type Tiles<J> = [&'static [unsafe fn(&J)]; 2];
+
 /// The kernels of one element type on one instruction set.
 pub struct Kernels<T: 'static> {
     /// Most rows in a tile.
@@ -65,9 +68,9 @@ pub struct Kernels<T: 'static> {
     /// Channels in a panel of two registers.
     pub panel: usize,
     /// `pixels[n - 1][m - 1]` computes `m` output pixels by `n` registers of channels.
-    pub pixels: [&'static [unsafe fn(&PixelTile<T>)]; 2],
+    pub pixels: Tiles<PixelTile<T>>,
     /// `weights[n - 1][m - 1]` sums `m` input channels by `n` registers of output channels.
-    pub weights: [&'static [unsafe fn(&WeightTile<T>)]; 2],
+    pub weights: Tiles<WeightTile<T>>,
 }
 
 #[inline(always)]
@@ -83,14 +86,14 @@ unsafe fn pixels<V: Vector<Elem: Real>, const M: usize, const N: usize>(job: &Pi
             }
         }
         let step = job.x_step;
-        for tap in job.taps {
+        for tap in &*job.taps {
             let (mut x, mut w) = (tap.x, tap.w);
             for _ in 0..job.depth {
                 let b: [V; N] = std::array::from_fn(|n| V::load(w.add(n * V::LANES)));
-                for m in 0..M {
+                for (m, row) in sum.iter_mut().enumerate() {
                     let a = V::splat(*x.add(m * step));
                     for n in 0..N {
-                        sum[m][n] = sum[m][n].fma(a, b[n]);
+                        row[n] = row[n].fma(a, b[n]);
                     }
                 }
                 x = x.add(1);
@@ -131,14 +134,14 @@ unsafe fn weights<V: Vector<Elem: Real>, const M: usize, const N: usize>(
     unsafe {
         let mut sum = [[V::zero(); N]; M];
         let step = job.x_step;
-        for run in job.runs {
+        for run in &*job.runs {
             let (mut x, mut dy) = (run.x, run.dy);
             for _ in 0..job.count {
                 let b: [V; N] = std::array::from_fn(|n| V::load(dy.add(n * V::LANES)));
-                for m in 0..M {
+                for (m, row) in sum.iter_mut().enumerate() {
                     let a = V::splat(*x.add(m));
                     for n in 0..N {
-                        sum[m][n] = sum[m][n].fma(a, b[n]);
+                        row[n] = row[n].fma(a, b[n]);
                     }
                 }
                 x = x.add(step);

@@ -75,16 +75,34 @@ pub unsafe trait Vector: Copy {
     /// Elements in a register.
     const LANES: usize;
     /// All lanes zero.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn zero() -> Self;
     /// All lanes equal to `value`.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn splat(value: Self::Elem) -> Self;
     /// `LANES` consecutive elements.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn load(from: *const Self::Elem) -> Self;
     /// Writes `LANES` consecutive elements.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn store(self, to: *mut Self::Elem);
     /// `self + a * b`.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
     /// `self + a`.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn add(self, a: Self) -> Self;
 }
 
