@@ -11,8 +11,9 @@ use hqcc::train::folder::RunFolder;
 use hqcc::train::log::{self, Record};
 use hqcc::train::network::{EVALUATE, Network, TRAIN};
 use hqcc::train::progress::Reporter;
-use hqcc::train::run_loop::{Ending, Measure, Run, Schedule};
+use hqcc::train::run_loop::{Batch, Ending, Measure, Run, Schedule, replay};
 use hqcc::train::samples::SliceSamples;
+use hqcc::weights::Weights;
 use hqcc_compiler::graph::{Graph, NodeId};
 use hqcc_compiler::ops::{Builder, Input, LAYERS, SettingValue, Settings};
 use hqcc_compiler::passes::loss::Loss;
@@ -198,6 +199,32 @@ fn products(folder: &RunFolder) -> Vec<Vec<u8>> {
     ]
     .map(|name| std::fs::read(folder.path().join(name)).expect("the run leaves it"))
     .to_vec()
+}
+
+#[test]
+fn the_node_that_blew_up_is_found() {
+    let samples = samples();
+    let mut learner = loaded(&samples);
+    learner.initialise(SEED).expect("the state is there");
+    let (mut state, mut batch) = replay(&mut learner, &samples, &Position::start(SEED), 2)
+        .expect("one step is run again")
+        .expect("an epoch has two steps");
+    let program = program(&samples);
+    let blame = |state: &Weights, batch: &Batch| {
+        let found = learner
+            .blame(&program, state, 2, batch)
+            .expect("the CPU walks the step");
+        found.map(|culprit| culprit.node)
+    };
+    assert_eq!(blame(&state, &batch), None);
+    let good = state.clone();
+    let gamma = state
+        .get_mut("a.norm.weight")
+        .expect("a batch norm has a scale");
+    gamma.data_mut()[3] = f32::MAX;
+    assert_eq!(blame(&state, &batch).as_deref(), Some("a.norm"));
+    batch.images.data_mut()[7] = f32::NAN;
+    assert_eq!(blame(&good, &batch).as_deref(), Some("a.conv"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Training: the loop, its measures, and the folder it leaves behind.
 
+pub mod blame;
 pub mod checkpoint;
 pub mod folder;
 pub mod interrupt;

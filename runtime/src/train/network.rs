@@ -8,6 +8,7 @@ use hqcc_compiler::steps::TARGET;
 use hqcc_compiler::tensor_type::Layout;
 use thiserror::Error;
 
+use super::blame::{Culprit, first_in_step};
 use super::metrics::Overlap;
 use super::run_loop::{Batch, Fault, Judged, Learner};
 use crate::executor::{Executor, ExecutorError, Outputs};
@@ -140,6 +141,35 @@ impl Network {
         })
     }
 
+    fn schedule(&self, step: u64) -> Tensor {
+        let values = self.optimiser.schedule(step);
+        Tensor::from_fn([values.len()], |i| values[i])
+    }
+
+    /// Finds where a number first stopped being finite in a training step from `state`.
+    ///
+    /// # Errors
+    /// The CPU executor's.
+    pub fn blame(
+        &self,
+        program: &Program,
+        state: &Weights,
+        step: u64,
+        batch: &Batch,
+    ) -> Result<Option<Culprit>, Fault> {
+        let (entry, image) = self.entry(TRAIN, batch.len())?;
+        let Some(entry) = program.entries.get(entry) else {
+            return Ok(None);
+        };
+        let schedule = self.schedule(step);
+        let inputs = [
+            (image.as_str(), &batch.images),
+            (TARGET, &batch.targets),
+            (SCHEDULE, &schedule),
+        ];
+        first_in_step(entry, state, &inputs)
+    }
+
     /// Evaluates a batch and gives back all outputs of the entry.
     ///
     /// # Errors
@@ -182,7 +212,7 @@ fn output<'o>(
 impl Learner for Network {
     fn submit(&mut self, step: u64, batch: &Batch) -> Result<(), Fault> {
         let (entry, image) = self.entry(TRAIN, batch.len())?.clone();
-        let schedule = Tensor::new([3], self.optimiser.schedule(step).to_vec())?;
+        let schedule = self.schedule(step);
         let inputs = [
             (image.as_str(), &batch.images),
             (TARGET, &batch.targets),

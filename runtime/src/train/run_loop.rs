@@ -240,6 +240,30 @@ pub fn evaluate(learner: &mut dyn Learner, samples: &dyn Samples) -> Result<Resu
     Ok(results)
 }
 
+/// Brings a network, restored to `position`, to the state just before `step` of the same epoch; gives that state and
+/// the step's batch. `None`: the epoch has no such step.
+///
+/// # Errors
+/// The device's, the data's.
+pub fn replay(
+    learner: &mut dyn Learner,
+    samples: &dyn Samples,
+    position: &Position,
+    step: u64,
+) -> Result<Option<(Weights, Batch)>, Fault> {
+    let mut at = position.step;
+    for batch in samples.train(position.epoch, position.batch)? {
+        let batch = batch?;
+        at += 1;
+        if at == step {
+            return Ok(Some((learner.state()?, batch)));
+        }
+        learner.submit(at, &batch)?;
+        learner.collect()?;
+    }
+    Ok(None)
+}
+
 /// One run under way.
 pub struct Run<'a> {
     /// The network.
