@@ -7,6 +7,7 @@
 mod batch_norm;
 mod broadcast;
 pub mod call;
+pub mod circuit;
 pub mod conv2d;
 pub mod conv2d_grad_weight;
 pub mod conv_kernel;
@@ -17,6 +18,7 @@ mod convolution;
 mod cross_entropy;
 mod element_wise;
 mod engine;
+pub mod lpp;
 mod matmul;
 mod max_pool2d;
 mod optimiser;
@@ -29,6 +31,7 @@ mod resize2d;
 mod scratch;
 mod shared;
 pub mod simd;
+pub mod weight_map;
 
 pub use engine::{CpuExecutor, OpTime};
 

@@ -1,0 +1,62 @@
+//! `weight_map`: rows of amplitudes, one per circuit, to a weight as it lies in memory (Eq. 8).
+
+use super::circuit::Order;
+use super::real::Real;
+use rayon::prelude::*;
+
+/// Moves `y: [targets * positions, used]` to its place in the weight.
+pub fn forward<R: Real>(order: Order, used: usize, y: &[R], weight: &mut [R]) {
+    let circuits = y.len() / used;
+    match order {
+        Order::Circuits => weight.copy_from_slice(y),
+        Order::Rows { positions } => {
+            let targets = circuits / positions;
+            weight
+                .par_chunks_mut(used)
+                .with_min_len(16)
+                .enumerate()
+                .for_each(|(row, to)| {
+                    let circuit = row % targets * positions + row / targets;
+                    to.copy_from_slice(&y[circuit * used..][..used]);
+                });
+        }
+        Order::Columns { positions } => {
+            let targets = circuits / positions;
+            weight
+                .par_chunks_mut(targets)
+                .with_min_len(16)
+                .enumerate()
+                .for_each(|(line, to)| {
+                    let (position, amplitude) = (line / used, line % used);
+                    for (target, to) in to.iter_mut().enumerate() {
+                        *to = y[(target * positions + position) * used + amplitude];
+                    }
+                });
+        }
+    }
+}
+
+/// The inverse: the gradient of every amplitude from that of the weight.
+pub fn backward<R: Real>(order: Order, used: usize, dw: &[R], dy: &mut [R]) {
+    let circuits = dw.len() / used;
+    let positions = match order {
+        Order::Circuits => return dy.copy_from_slice(dw),
+        Order::Rows { positions } | Order::Columns { positions } => positions,
+    };
+    let targets = circuits / positions;
+    let rows = matches!(order, Order::Rows { .. });
+    dy.par_chunks_mut(used)
+        .with_min_len(16)
+        .enumerate()
+        .for_each(|(circuit, to)| {
+            let (target, position) = (circuit / positions, circuit % positions);
+            if rows {
+                to.copy_from_slice(&dw[(position * targets + target) * used..][..used]);
+            } else {
+                let plane = &dw[position * used * targets..][..used * targets];
+                for (to, line) in to.iter_mut().zip(plane.chunks_exact(targets)) {
+                    *to = line[target];
+                }
+            }
+        });
+}

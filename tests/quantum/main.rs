@@ -1,0 +1,5 @@
+//! Circuits and generated weights: against golden vectors, by parameter shift, across paths.
+
+mod gates;
+mod golden;
+mod kernels;
