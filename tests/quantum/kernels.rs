@@ -38,10 +38,10 @@ fn near<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
     }
 }
 
-/// Of the largest entry; where all are zero (a basis state), of a hundredth.
+/// Of the largest entry; where all are zero (a basis state), of a twentieth.
 #[track_caller]
 fn near_gradient<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
-    let largest = want.iter().fold(1e-2f64, |m, x| m.max(x.abs()));
+    let largest = want.iter().fold(5e-2f64, |m, x| m.max(x.abs()));
     near(what, got, want, tolerance * largest);
 }
 
