@@ -8,6 +8,7 @@ use crate::ops::{Input, WeightMap};
 use crate::passes::autodiff::{self, AutodiffError};
 use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
+use crate::passes::readout;
 use crate::passes::rewrite::{self, RewriteError, Rule};
 use crate::passes::simplify::simplify;
 use crate::tensor_type::{ShapeError, TensorType};
@@ -61,6 +62,12 @@ pub enum StepError {
     },
 }
 
+/// Joins circuits with the maps behind them.
+fn joined(graph: &mut Graph) -> Result<(), StepError> {
+    readout::absorb(graph)?;
+    verified(graph, "readout")
+}
+
 fn verified(graph: &Graph, pass: &'static str) -> Result<(), StepError> {
     verify(graph).map_err(|message| StepError::Internal { pass, message })
 }
@@ -112,6 +119,7 @@ pub fn train(forward: Graph, rules: &[Rule], recipe: &Recipe) -> Result<Graph, S
     let target = add_target(&mut graph, logits)?;
     let loss = loss::add_loss(&mut graph, logits, target, &recipe.loss)?;
     loss::add_metrics(&mut graph, logits, target)?;
+    joined(&mut graph)?;
     let wanted = autodiff::trained(&graph);
     if wanted.is_empty() {
         return Err(StepError::NothingTrained);
@@ -139,6 +147,7 @@ pub fn gradients(
     let logits = logits(&graph)?;
     let target = add_target(&mut graph, logits)?;
     let loss = loss::add_loss(&mut graph, logits, target, terms)?;
+    joined(&mut graph)?;
     let wanted = autodiff::trained(&graph);
     for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
         let name = format!("grad {}", graph.name(parameter));
@@ -164,6 +173,7 @@ pub fn evaluate(forward: Graph, rules: &[Rule], terms: &[(f64, Loss)]) -> Result
         &mut graph,
         &["loss", "intersection", "predicted", "true", "probability"],
     );
+    joined(&mut graph)?;
     simplify(&mut graph);
     verified(&graph, "simplify")?;
     Ok(graph)
@@ -211,6 +221,7 @@ pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepErro
         graph.set_output(name, id);
     }
     graph.clear_effects();
+    joined(&mut graph)?;
     simplify(&mut graph);
     verified(&graph, "simplify")?;
     Ok(Some(graph))

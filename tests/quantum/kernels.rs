@@ -114,24 +114,18 @@ fn check_circuits<R: Real>(amplitudes: f64, gradients: f64) {
             4.0 * amplitudes,
         );
         let mut dp = y.clone();
-        lpp.grad_input(&w, &v, &mut dp);
+        lpp.grad_probability(&w, &v, &mut dp);
         near_gradient(
             name,
             &backward(&prob, &theta, &dp),
             &case.lpp.theta(),
             gradients,
         );
-        let mut dw = w.clone();
-        lpp.grad_weight(&p, &v, &mut dw);
-        near_gradient(
-            name,
-            &dw,
-            case.lpp.grad_w.as_deref().unwrap_or_default(),
-            gradients,
-        );
-        let mut db = b;
-        lpp.grad_bias(&v, &mut db);
-        near_gradient(name, &db, &[case.lpp.grad_b.unwrap_or(f64::NAN)], gradients);
+        let mut found = vec![R::zero(); w.len() + 1];
+        lpp.grad_parameters(&p, &v, &mut found);
+        let mut want = case.lpp.grad_w.clone().unwrap_or_default();
+        want.extend(case.lpp.grad_b);
+        near_gradient(name, &found, &want, gradients);
     }
 }
 
@@ -241,20 +235,19 @@ fn check_convs<R: Real>(weights: f64, gradients: f64) {
             near(&what, &weight, &lie(&case, &result.weight), 4.0 * weights);
             let (mut dy, mut dp) = (y.clone(), y.clone());
             weight_map::backward(order, plain.used, &dw, &mut dy);
-            lpp.grad_input(&w, &dy, &mut dp);
+            lpp.grad_probability(&w, &dy, &mut dp);
             let grad = backward(&plain, &theta, &dp);
             near_gradient(&what, &grad, &result.grad_theta, gradients);
-            let (mut dw, mut db) = (w.clone(), b.clone());
-            lpp.grad_weight(&p, &dy, &mut dw);
-            lpp.grad_bias(&dy, &mut db);
-            near_gradient(
-                &what,
-                &dw,
-                result.grad_w.as_deref().unwrap_or_default(),
-                gradients,
-            );
-            let want = result.grad_b.as_ref().map(golden::flat).unwrap_or_default();
-            near_gradient(&what, &db, &want, gradients);
+            let mut found = vec![R::zero(); w.len() + b.len()];
+            lpp.grad_parameters(&p, &dy, &mut found);
+            let want_w = result.grad_w.as_deref().unwrap_or_default();
+            let want_b = result.grad_b.as_ref().map(golden::flat).unwrap_or_default();
+            let want: Vec<f64> = want_w
+                .chunks(1 + case.n_qubits)
+                .zip(&want_b)
+                .flat_map(|(w, &b)| [w, &[b]].concat())
+                .collect();
+            near_gradient(&what, &found, &want, gradients);
         }
     }
 }

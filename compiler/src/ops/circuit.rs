@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::WeightMap;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
 use crate::quantum::ansatz::Ansatz;
@@ -18,10 +19,12 @@ pub enum Readout {
 }
 
 /// `circuit`: one independent circuit per row of angles, run from |0..0>, and what is read of its first `used`
-/// amplitudes. Source: HQC-TF Eq. 1 (doi 10.1038/s41598-026-40127-z). Qubit 0 is the highest bit of the index.
+/// amplitudes, `scale * readout + offset`. Source: HQC-TF Eq. 1 (doi 10.1038/s41598-026-40127-z). Qubit 0 is the highest
+/// bit of the index.
 ///
 /// - Shapes: `theta: f32[circuits, blocks, axes, qubits] -> f32[circuits, used]`, `axes` the layers of rotations in
 ///   a block (0 RY, 1 RX for `hqc_tf`); see [`Ansatz::angle_shape`](crate::quantum::ansatz::Ansatz::angle_shape).
+///   With `map`, the output is the weight that it arranges the rows into (Eq. 8).
 /// - Units: radians.
 /// - Gradient: [`CircuitGrad`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,11 +39,17 @@ pub struct Circuit {
     pub readout: Readout,
     /// How many amplitudes are used, at most `2^qubits`.
     pub used: usize,
+    /// Factor on what is read.
+    pub scale: f64,
+    /// Summand.
+    pub offset: f64,
+    /// The weight that the rows become; `None` leaves them as they are.
+    pub map: Option<WeightMap>,
 }
 
 /// `circuit_grad`: adjoint differentiation (arXiv:2009.02823) of [`Circuit`]; inputs `(theta, dy)`.
 ///
-/// - Shapes: `theta` as above, `dy: f32[circuits, used]` `-> theta's`.
+/// - Shapes: `theta` as above, `dy` as the output of [`Circuit`] `-> theta's`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CircuitGrad {
     /// The circuits that this op differentiates.
@@ -48,6 +57,26 @@ pub struct CircuitGrad {
 }
 
 impl Circuit {
+    /// The plain readout of `used` amplitudes of each circuit.
+    pub fn new(
+        ansatz: Ansatz,
+        qubits: usize,
+        blocks: usize,
+        readout: Readout,
+        used: usize,
+    ) -> Self {
+        Self {
+            ansatz,
+            qubits,
+            blocks,
+            readout,
+            used,
+            scale: 1.0,
+            offset: 0.0,
+            map: None,
+        }
+    }
+
     fn work(&self, circuits: usize) -> u64 {
         let amplitudes = 1u64 << self.qubits;
         // The first block is a product state; each later one applies a complex 2x2 per qubit: 28 flops a pair.
@@ -69,7 +98,11 @@ impl Op for Circuit {
         let wanted = self.ansatz.angle_shape(self.qubits, self.blocks);
         match theta.shape.split_first() {
             Some((&circuits, angles)) if *angles == wanted => {
-                Ok(TensorType::plain([circuits, self.used]))
+                let rows = TensorType::plain([circuits, self.used]);
+                match &self.map {
+                    Some(map) => map.infer(&[rows]),
+                    None => Ok(rows),
+                }
             }
             _ => Err(ShapeError::new(format!(
                 "angles {wanted:?} per circuit are needed, not {theta}"

@@ -57,7 +57,7 @@ pub use running_average::RunningAverage;
 pub use sgd::Sgd;
 pub use sigmoid::Sigmoid;
 pub use threshold::Threshold;
-pub use weight_map::{WeightMap, WeightMapGrad};
+pub use weight_map::{CircuitOrder, WeightMap, WeightMapGrad};
 
 use crate::graph::{Op, OpInfo};
 

@@ -69,6 +69,38 @@ impl WeightMap {
     }
 }
 
+/// Where a weight's entries lie, by circuit. Circuit `target * positions + position`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CircuitOrder {
+    /// `[circuit, amplitude]`: no weight yet.
+    Circuits,
+    /// `[position, target, amplitude]`: amplitudes run along the last axis in memory.
+    Rows {
+        /// Kernel positions, KH * KW.
+        positions: usize,
+    },
+    /// `[position, amplitude, target]`: targets run along the last axis in memory.
+    Columns {
+        /// Kernel positions, KH * KW.
+        positions: usize,
+    },
+}
+
+impl WeightMap {
+    /// How the weight's memory is ordered by circuit and amplitude.
+    pub fn order(&self) -> CircuitOrder {
+        let [.., kh, kw] = self.sides();
+        let positions = kh * kw;
+        let [_, used] = self.circuits();
+        if used > 1 && self.strides()[3] != 1 {
+            CircuitOrder::Columns { positions }
+        } else {
+            CircuitOrder::Rows { positions }
+        }
+    }
+}
+
 impl Op for WeightMap {
     op_identity!("weight_map");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {

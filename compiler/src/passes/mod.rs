@@ -4,5 +4,6 @@ pub mod autodiff;
 pub mod fuse;
 pub mod loss;
 pub mod optimiser;
+pub mod readout;
 pub mod rewrite;
 pub mod simplify;

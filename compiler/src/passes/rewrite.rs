@@ -289,13 +289,7 @@ fn generate(
         &[],
         "theta",
     )?;
-    let circuit = Circuit {
-        ansatz: qpg.ansatz.clone(),
-        qubits,
-        blocks: qpg.blocks,
-        readout,
-        used,
-    };
+    let circuit = Circuit::new(qpg.ansatz.clone(), qubits, qpg.blocks, readout, used);
     let read = patch.add(circuit, &[theta], "circuit")?;
     let processed = match qpg.post {
         Post::Rce => read,

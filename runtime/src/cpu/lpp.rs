@@ -3,8 +3,46 @@
 //!
 //! Rows of `used` amplitudes; `w` and `b` are one set for the layer or one per row (`groups`).
 
+use super::call::{Call, WrongOp};
 use super::real::Real;
+use hqcc_compiler::ops;
 use rayon::prelude::*;
+
+/// `lpp` of a node.
+pub fn lpp<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let bits = call.op::<ops::Lpp>()?.qubits;
+    let lpp = Lpp {
+        used: call.types[0].shape[1],
+        bits,
+        groups: call.types[1].shape[0],
+    };
+    lpp.forward(call.inputs[0], call.inputs[1], call.inputs[2], call.output);
+    Ok(())
+}
+
+/// `lpp_grad_probability` of a node.
+pub fn lpp_grad_probability<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let bits = call.op::<ops::LppGradProbability>()?.qubits;
+    let lpp = Lpp {
+        used: call.types[0].shape[1],
+        bits,
+        groups: call.types[1].shape[0],
+    };
+    lpp.grad_probability(call.inputs[1], call.inputs[0], call.output);
+    Ok(())
+}
+
+/// `lpp_grad_parameters` of a node.
+pub fn lpp_grad_parameters<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::LppGradParameters>()?;
+    let lpp = Lpp {
+        used: call.types[0].shape[1],
+        bits: op.qubits,
+        groups: op.sets,
+    };
+    lpp.grad_parameters(call.inputs[0], call.inputs[1], call.output);
+    Ok(())
+}
 
 /// Shapes of an `lpp`.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +86,7 @@ impl Lpp {
     }
 
     /// The gradient of the probabilities: `w_0 dy`.
-    pub fn grad_input<R: Real>(&self, w: &[R], dy: &[R], dp: &mut [R]) {
+    pub fn grad_probability<R: Real>(&self, w: &[R], dy: &[R], dp: &mut [R]) {
         dp.par_chunks_mut(self.used)
             .zip(dy.par_chunks(self.used))
             .enumerate()
@@ -60,9 +98,9 @@ impl Lpp {
             });
     }
 
-    /// The gradient of `w`. Rows are summed in f64, in order.
-    pub fn grad_weight<R: Real>(&self, p: &[R], dy: &[R], dw: &mut [R]) {
-        let width = 1 + self.bits;
+    /// The gradients of `w` and `b`, `[groups, 2 + bits]`, that of `b` last. Summed in f64, in order.
+    pub fn grad_parameters<R: Real>(&self, p: &[R], dy: &[R], grad: &mut [R]) {
+        let width = 2 + self.bits;
         let rows: Vec<Vec<f64>> = p
             .par_chunks(self.used)
             .zip(dy.par_chunks(self.used))
@@ -71,38 +109,23 @@ impl Lpp {
                 let mut sums = vec![0.0; width];
                 let mut layer: Vec<f64> = dy.iter().map(|g| g.f64()).collect();
                 sums[0] = p.iter().zip(&layer).map(|(p, g)| p.f64() * g).sum();
-                for sum in &mut sums[1..] {
+                for sum in &mut sums[1..=self.bits] {
                     *sum = layer.iter().skip(1).step_by(2).sum();
                     layer = layer.chunks(2).map(|pair| pair.iter().sum()).collect();
                 }
+                sums[1 + self.bits] = layer.iter().sum();
                 sums
             })
             .collect();
         if self.groups == 1 {
-            for (bit, dw) in dw.iter_mut().enumerate() {
-                *dw = R::of(rows.iter().map(|row| row[bit]).sum());
+            for (at, grad) in grad.iter_mut().enumerate() {
+                *grad = R::of(rows.iter().map(|row| row[at]).sum());
             }
         } else {
-            for (dw, row) in dw.chunks_exact_mut(width).zip(&rows) {
-                for (dw, &sum) in dw.iter_mut().zip(row) {
-                    *dw = R::of(sum);
+            for (grad, row) in grad.chunks_exact_mut(width).zip(&rows) {
+                for (grad, &sum) in grad.iter_mut().zip(row) {
+                    *grad = R::of(sum);
                 }
-            }
-        }
-    }
-
-    /// The gradient of `b`.
-    pub fn grad_bias<R: Real>(&self, dy: &[R], db: &mut [R]) {
-        let rows: Vec<f64> = dy
-            .par_chunks(self.used)
-            .with_min_len(8)
-            .map(|dy| dy.iter().map(|g| g.f64()).sum())
-            .collect();
-        if self.groups == 1 {
-            db[0] = R::of(rows.iter().sum());
-        } else {
-            for (db, sum) in db.iter_mut().zip(rows) {
-                *db = R::of(sum);
             }
         }
     }

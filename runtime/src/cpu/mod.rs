@@ -51,6 +51,8 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "batch_stats" => batch_norm::batch_stats,
         "bce_with_logits" => element_wise::bce_with_logits,
         "channel_sum" => reduce_sum::channel_sum,
+        "circuit" => circuit::circuit,
+        "circuit_grad" => circuit::circuit_grad,
         "concat" => rearrange::concat,
         "constant" => element_wise::constant,
         "conv2d" => convolution::conv2d,
@@ -62,6 +64,9 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "div" => element_wise::div,
         "exp" => element_wise::exp,
         "expand" => element_wise::expand,
+        "lpp" => lpp::lpp,
+        "lpp_grad_parameters" => lpp::lpp_grad_parameters,
+        "lpp_grad_probability" => lpp::lpp_grad_probability,
         "matmul" => matmul::matmul,
         "max_pool2d" => max_pool2d::max_pool2d,
         "max_pool2d_grad" => max_pool2d::max_pool2d_grad,
@@ -81,6 +86,8 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "sub" => element_wise::sub,
         "take_row" => batch_norm::take_row,
         "threshold" => element_wise::threshold,
+        "weight_map" => weight_map::weight_map,
+        "weight_map_grad" => weight_map::weight_map_grad,
         _ => return None,
     })
 }

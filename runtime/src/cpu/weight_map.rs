@@ -1,8 +1,26 @@
 //! `weight_map`: rows of amplitudes, one per circuit, to a weight as it lies in memory (Eq. 8).
 
+use super::call::{Call, WrongOp};
 use super::circuit::Order;
 use super::real::Real;
+use hqcc_compiler::ops;
 use rayon::prelude::*;
+
+/// `weight_map` of a node.
+pub fn weight_map<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let map = call.op::<ops::WeightMap>()?;
+    let [_, used] = map.circuits();
+    forward(map.order(), used, call.inputs[0], call.output);
+    Ok(())
+}
+
+/// `weight_map_grad` of a node.
+pub fn weight_map_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let map = &call.op::<ops::WeightMapGrad>()?.map;
+    let [_, used] = map.circuits();
+    backward(map.order(), used, call.inputs[0], call.output);
+    Ok(())
+}
 
 /// Moves `y: [targets * positions, used]` to its place in the weight.
 pub fn forward<R: Real>(order: Order, used: usize, y: &[R], weight: &mut [R]) {

@@ -11,37 +11,15 @@ mod product;
 mod rotate;
 mod trig;
 
-use crate::cpu::real::Real;
+use super::call::{Call, WrongOp};
+use super::real::Real;
+use hqcc_compiler::ops;
+pub use hqcc_compiler::ops::{CircuitOrder as Order, Readout};
 use hqcc_compiler::quantum::ansatz::Ansatz;
+use hqcc_compiler::tensor_type::TensorType;
 use lanes::{Array, Lanes};
 use rayon::prelude::*;
 use std::any::TypeId;
-
-/// What is read from an amplitude.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readout {
-    /// `Re psi` (post-processing `rce`).
-    Real,
-    /// `|psi|^2` (`sst`, `lpp`).
-    Probability,
-}
-
-/// Where the amplitudes of a layer's circuits lie. Circuit `target * positions + position`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// `[circuit, amplitude]`.
-    Circuits,
-    /// `[position, target, amplitude]`: a weight whose amplitudes run along its last axis.
-    Rows {
-        /// Kernel positions, KH * KW.
-        positions: usize,
-    },
-    /// `[position, amplitude, target]`: a weight whose targets run along its last axis.
-    Columns {
-        /// Kernel positions, KH * KW.
-        positions: usize,
-    },
-}
 
 /// All circuits of a layer.
 #[derive(Clone, Debug)]
@@ -66,7 +44,40 @@ pub struct Circuits {
     pub order: Order,
 }
 
+/// `circuit`: the readout of every circuit of a layer.
+pub fn circuit<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let circuits = Circuits::new(call.op()?, &call.types[0]);
+    circuits.forward(call.inputs[0], call.output);
+    Ok(())
+}
+
+/// `circuit_grad`: the gradient of every angle.
+pub fn circuit_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    let op = call.op::<ops::CircuitGrad>()?;
+    let circuits = Circuits::new(&op.circuit, &call.types[0]);
+    circuits.backward(call.inputs[0], call.inputs[1], call.output);
+    Ok(())
+}
+
 impl Circuits {
+    /// The circuits of a node with angles of type `theta`.
+    pub fn new(op: &ops::Circuit, theta: &TensorType) -> Self {
+        Self {
+            count: theta.shape.first().copied().unwrap_or_default(),
+            qubits: op.qubits,
+            blocks: op.blocks,
+            ansatz: op.ansatz.clone(),
+            readout: op.readout,
+            scale: op.scale,
+            offset: op.offset,
+            used: op.used,
+            order: op
+                .map
+                .as_ref()
+                .map_or(Order::Circuits, ops::WeightMap::order),
+        }
+    }
+
     /// Angles of one circuit.
     pub fn angles(&self) -> usize {
         self.ansatz.angles(self.qubits, self.blocks)
