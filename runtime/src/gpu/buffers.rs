@@ -1,0 +1,141 @@
+//! Memory on the device: one buffer per slot, state by name, and values between host order and device order.
+
+use hqcc_compiler::plan::{Plan, Storage};
+use hqcc_compiler::tensor_type::{Layout, TensorType};
+
+use super::device::GpuDevice;
+use crate::executor::ExecutorError;
+use crate::tensor::{self, Tensor};
+
+/// A buffer for kernels, which the host can also fill and copy out.
+///
+/// # Errors
+/// Too little memory, with the bytes and the buffer's name.
+pub(super) fn create(gpu: &GpuDevice, entry: &str, name: &str, bytes: u64) -> Result<wgpu::Buffer, ExecutorError> {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    create_as(gpu, entry, name, bytes, usage)
+}
+
+/// A buffer that the host maps to read a step's outputs.
+///
+/// # Errors
+/// As [`create`].
+pub(super) fn create_readback(gpu: &GpuDevice, entry: &str, bytes: u64) -> Result<wgpu::Buffer, ExecutorError> {
+    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+    create_as(gpu, entry, "outputs", bytes, usage)
+}
+
+fn create_as(
+    gpu: &GpuDevice,
+    entry: &str,
+    name: &str,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, ExecutorError> {
+    let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let descriptor =
+        wgpu::BufferDescriptor { label: Some(name), size: bytes, usage, mapped_at_creation: false };
+    let buffer = gpu.device.create_buffer(&descriptor);
+    let refused = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
+    match refused.into_iter().flatten().next() {
+        None => Ok(buffer),
+        Some(error) => Err(ExecutorError::Memory {
+            entry: entry.to_owned(),
+            device: gpu.name(),
+            needed: bytes,
+            available: 0,
+            what: format!("buffer `{name}`: {error}"),
+        }),
+    }
+}
+
+/// Refuses a plan that the adapter cannot hold, before anything is allocated.
+///
+/// # Errors
+/// A buffer larger than the adapter's limits.
+pub(super) fn check_limits(gpu: &GpuDevice, entry: &str, plan: &Plan) -> Result<(), ExecutorError> {
+    let binding = gpu.limits.max_storage_buffer_binding_size;
+    let available = binding.min(gpu.limits.max_buffer_size);
+    match plan.largest() {
+        Some(largest) if largest.bytes > available => Err(ExecutorError::Memory {
+            entry: entry.to_owned(),
+            device: gpu.name(),
+            needed: largest.bytes,
+            available,
+            what: format!("`{}` is larger than a kernel can bind; the whole plan takes {} bytes", largest.name, plan.bytes()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Memory that the slots of all entries share: entries never run at the same moment.
+#[derive(Default)]
+pub(super) struct Pool {
+    buffers: Vec<wgpu::Buffer>,
+}
+
+impl Pool {
+    /// A buffer for each slot of a plan, each of another part of the pool.
+    ///
+    /// # Errors
+    /// Too little memory, with the node that needs the slot.
+    pub(super) fn slots(
+        &mut self,
+        gpu: &GpuDevice,
+        entry: &str,
+        plan: &Plan,
+    ) -> Result<Vec<wgpu::Buffer>, ExecutorError> {
+        let mut order: Vec<usize> = (0..plan.slots.len()).collect();
+        order.sort_by_key(|&slot| std::cmp::Reverse(plan.slots[slot]));
+        let mut used = vec![false; self.buffers.len()];
+        let mut slots: Vec<Option<wgpu::Buffer>> = vec![None; plan.slots.len()];
+        for slot in order {
+            let bytes = plan.slots[slot];
+            let fits = (0..self.buffers.len())
+                .filter(|&at| !used[at] && self.buffers[at].size() >= bytes)
+                .min_by_key(|&at| self.buffers[at].size());
+            let at = match fits {
+                Some(at) => at,
+                None => {
+                    let resident = plan.buffers.iter().find(|buffer| buffer.storage == Storage::Slot { slot });
+                    let name = resident.map_or("slot", |buffer| buffer.name.as_str());
+                    self.buffers.push(create(gpu, entry, name, bytes)?);
+                    used.push(false);
+                    self.buffers.len() - 1
+                }
+            };
+            used[at] = true;
+            slots[slot] = Some(self.buffers[at].clone());
+        }
+        Ok(slots.into_iter().flatten().collect())
+    }
+
+    /// Bytes of the pool.
+    pub(super) fn bytes(&self) -> u64 {
+        self.buffers.iter().map(wgpu::Buffer::size).sum()
+    }
+}
+
+/// Values in the order in which `ty` lies on the device.
+pub(super) fn to_memory(ty: &TensorType, value: &Tensor) -> Vec<f32> {
+    match (ty.layout, ty.shape.as_slice()) {
+        (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => tensor::image_to_memory([n, c, h, w], value.data()),
+        (Layout::Kernel, &[o, i, kh, kw]) => tensor::kernel_to_memory([o, i, kh, kw], value.data()),
+        _ => value.data().to_vec(),
+    }
+}
+
+/// A tensor from values in the order in which `ty` lies on the device.
+pub(super) fn from_memory(ty: &TensorType, memory: &[f32]) -> Tensor {
+    let data = match (ty.layout, ty.shape.as_slice()) {
+        (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => tensor::image_from_memory([n, c, h, w], memory),
+        (Layout::Kernel, &[o, i, kh, kw]) => tensor::kernel_from_memory([o, i, kh, kw], memory),
+        _ => memory.to_vec(),
+    };
+    // `memory` holds as many values as the shape; should it not, what is missing counts as zero.
+    let mut data = data;
+    data.resize(ty.elements(), 0.0);
+    let mut values = data.into_iter();
+    Tensor::from_fn(ty.shape.clone(), |_| values.next().unwrap_or(0.0))
+}
