@@ -104,6 +104,22 @@ pub enum ExecutorError {
         /// The limit that is exceeded.
         what: String,
     },
+    /// An allocation that failed although the limits allow it.
+    #[error(
+        "{device} has no room for `{buffer}` of {bytes} bytes (entry `{entry}`): {message}; use a smaller batch or image size"
+    )]
+    OutOfMemory {
+        /// The entry.
+        entry: String,
+        /// The device.
+        device: String,
+        /// The node whose output the buffer holds.
+        buffer: String,
+        /// Its size.
+        bytes: u64,
+        /// What the driver said.
+        message: String,
+    },
     /// A name that no loaded entry has.
     #[error("no loaded program has {what} `{name}`")]
     Unknown {

@@ -11,8 +11,14 @@ use crate::tensor::{self, Tensor};
 ///
 /// # Errors
 /// Too little memory, with the bytes and the buffer's name.
-pub(super) fn create(gpu: &GpuDevice, entry: &str, name: &str, bytes: u64) -> Result<wgpu::Buffer, ExecutorError> {
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+pub(super) fn create(
+    gpu: &GpuDevice,
+    entry: &str,
+    name: &str,
+    bytes: u64,
+) -> Result<wgpu::Buffer, ExecutorError> {
+    let usage =
+        wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
     create_as(gpu, entry, name, bytes, usage)
 }
 
@@ -20,7 +26,11 @@ pub(super) fn create(gpu: &GpuDevice, entry: &str, name: &str, bytes: u64) -> Re
 ///
 /// # Errors
 /// As [`create`].
-pub(super) fn create_readback(gpu: &GpuDevice, entry: &str, bytes: u64) -> Result<wgpu::Buffer, ExecutorError> {
+pub(super) fn create_readback(
+    gpu: &GpuDevice,
+    entry: &str,
+    bytes: u64,
+) -> Result<wgpu::Buffer, ExecutorError> {
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     create_as(gpu, entry, "outputs", bytes, usage)
 }
@@ -34,18 +44,25 @@ fn create_as(
 ) -> Result<wgpu::Buffer, ExecutorError> {
     let memory = gpu.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let descriptor =
-        wgpu::BufferDescriptor { label: Some(name), size: bytes, usage, mapped_at_creation: false };
+    let descriptor = wgpu::BufferDescriptor {
+        label: Some(name),
+        size: bytes,
+        usage,
+        mapped_at_creation: false,
+    };
     let buffer = gpu.device.create_buffer(&descriptor);
-    let refused = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
+    let refused = [
+        pollster::block_on(validation.pop()),
+        pollster::block_on(memory.pop()),
+    ];
     match refused.into_iter().flatten().next() {
         None => Ok(buffer),
-        Some(error) => Err(ExecutorError::Memory {
+        Some(error) => Err(ExecutorError::OutOfMemory {
             entry: entry.to_owned(),
             device: gpu.name(),
-            needed: bytes,
-            available: 0,
-            what: format!("buffer `{name}`: {error}"),
+            buffer: name.to_owned(),
+            bytes,
+            message: error.to_string(),
         }),
     }
 }
@@ -63,7 +80,11 @@ pub(super) fn check_limits(gpu: &GpuDevice, entry: &str, plan: &Plan) -> Result<
             device: gpu.name(),
             needed: largest.bytes,
             available,
-            what: format!("`{}` is larger than a kernel can bind; the whole plan takes {} bytes", largest.name, plan.bytes()),
+            what: format!(
+                "`{}` is larger than a kernel can bind; the whole plan takes {} bytes",
+                largest.name,
+                plan.bytes()
+            ),
         }),
         _ => Ok(()),
     }
@@ -98,7 +119,10 @@ impl Pool {
             let at = match fits {
                 Some(at) => at,
                 None => {
-                    let resident = plan.buffers.iter().find(|buffer| buffer.storage == Storage::Slot { slot });
+                    let resident = plan
+                        .buffers
+                        .iter()
+                        .find(|buffer| buffer.storage == Storage::Slot { slot });
                     let name = resident.map_or("slot", |buffer| buffer.name.as_str());
                     self.buffers.push(create(gpu, entry, name, bytes)?);
                     used.push(false);
@@ -120,7 +144,9 @@ impl Pool {
 /// Values in the order in which `ty` lies on the device.
 pub(super) fn to_memory(ty: &TensorType, value: &Tensor) -> Vec<f32> {
     match (ty.layout, ty.shape.as_slice()) {
-        (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => tensor::image_to_memory([n, c, h, w], value.data()),
+        (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => {
+            tensor::image_to_memory([n, c, h, w], value.data())
+        }
         (Layout::Kernel, &[o, i, kh, kw]) => tensor::kernel_to_memory([o, i, kh, kw], value.data()),
         _ => value.data().to_vec(),
     }
@@ -129,7 +155,9 @@ pub(super) fn to_memory(ty: &TensorType, value: &Tensor) -> Vec<f32> {
 /// A tensor from values in the order in which `ty` lies on the device.
 pub(super) fn from_memory(ty: &TensorType, memory: &[f32]) -> Tensor {
     let data = match (ty.layout, ty.shape.as_slice()) {
-        (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => tensor::image_from_memory([n, c, h, w], memory),
+        (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => {
+            tensor::image_from_memory([n, c, h, w], memory)
+        }
         (Layout::Kernel, &[o, i, kh, kw]) => tensor::kernel_from_memory([o, i, kh, kw], memory),
         _ => memory.to_vec(),
     };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -32,7 +32,9 @@ impl FromStr for DeviceChoice {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
-            other => other.parse().map_or_else(|_| Self::Name(other.to_owned()), Self::Index),
+            other => other
+                .parse()
+                .map_or_else(|_| Self::Name(other.to_owned()), Self::Index),
         })
     }
 }
@@ -74,7 +76,11 @@ pub struct AdapterSummary {
 
 impl fmt::Display for AdapterSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} ({}, {}, {})", self.index, self.name, self.kind, self.backend, self.driver)
+        write!(
+            f,
+            "{}: {} ({}, {}, {})",
+            self.index, self.name, self.kind, self.backend, self.driver
+        )
     }
 }
 
@@ -113,8 +119,9 @@ impl AdapterSummary {
     }
 }
 
-fn enumerate() -> Vec<(AdapterSummary, wgpu::Adapter)> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+/// The connection to the drivers, made once: each one costs time, and some drivers greet on standard error.
+static INSTANCE: LazyLock<wgpu::Instance> = LazyLock::new(|| {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::PRIMARY,
         // A driver that runs out of memory is not always an orderly failure, so the last part is left alone.
         memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
@@ -122,14 +129,24 @@ fn enumerate() -> Vec<(AdapterSummary, wgpu::Adapter)> {
             for_device_loss: None,
         },
         ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
-    found.into_iter().enumerate().map(|(at, adapter)| (AdapterSummary::of(at, &adapter), adapter)).collect()
+    })
+});
+
+fn enumerate() -> Vec<(AdapterSummary, wgpu::Adapter)> {
+    let found = pollster::block_on(INSTANCE.enumerate_adapters(wgpu::Backends::PRIMARY));
+    found
+        .into_iter()
+        .enumerate()
+        .map(|(at, adapter)| (AdapterSummary::of(at, &adapter), adapter))
+        .collect()
 }
 
 /// All adapters of this machine.
 pub fn adapters() -> Vec<AdapterSummary> {
-    enumerate().into_iter().map(|(summary, _)| summary).collect()
+    enumerate()
+        .into_iter()
+        .map(|(summary, _)| summary)
+        .collect()
 }
 
 /// Opens the adapter that was asked for; `None` means the CPU executor.
@@ -141,7 +158,10 @@ pub fn select(choice: &DeviceChoice) -> Result<Option<GpuDevice>, ExecutorError>
         return Ok(None);
     }
     let mut found = enumerate();
-    let listed: Vec<_> = found.iter().map(|(summary, _)| summary.to_string()).collect();
+    let listed: Vec<_> = found
+        .iter()
+        .map(|(summary, _)| summary.to_string())
+        .collect();
     let fits = |summary: &AdapterSummary| match choice {
         DeviceChoice::Auto => !summary.software,
         DeviceChoice::Cpu => false,
@@ -154,7 +174,9 @@ pub fn select(choice: &DeviceChoice) -> Result<Option<GpuDevice>, ExecutorError>
     match found.into_iter().next() {
         Some((summary, adapter)) => GpuDevice::open(summary, &adapter).map(Some),
         None if *choice == DeviceChoice::Auto => Ok(None),
-        None => Err(ExecutorError::Device { message: no_adapter(choice, &listed) }),
+        None => Err(ExecutorError::Device {
+            message: no_adapter(choice, &listed),
+        }),
     }
 }
 
@@ -190,8 +212,12 @@ impl GpuDevice {
             required_limits: adapter.limits(),
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
-            .map_err(|error| ExecutorError::Device { message: format!("cannot open {summary}: {error}") })?;
+        let (device, queue) =
+            pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
+                ExecutorError::Device {
+                    message: format!("cannot open {summary}: {error}"),
+                }
+            })?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let on_loss = Arc::clone(&faults);
         device.set_device_lost_callback(move |reason, message| {
@@ -205,7 +231,13 @@ impl GpuDevice {
             faults.error.get_or_insert_with(|| error.to_string());
         }));
         let limits = device.limits();
-        Ok(Self { device, queue, limits, summary, faults })
+        Ok(Self {
+            device,
+            queue,
+            limits,
+            summary,
+            faults,
+        })
     }
 
     /// What the adapter is.
@@ -232,7 +264,10 @@ impl GpuDevice {
     pub(super) fn check(&self, node: &str, kernel: &str) -> Result<(), ExecutorError> {
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(message) = &faults.lost {
-            return Err(ExecutorError::Lost { device: self.name(), message: message.clone() });
+            return Err(ExecutorError::Lost {
+                device: self.name(),
+                message: message.clone(),
+            });
         }
         match faults.error.take() {
             Some(message) => Err(self.fault(node, kernel, message)),
@@ -272,6 +307,9 @@ mod tests {
     #[test]
     fn the_error_lists_what_there_is() {
         let message = no_adapter(&DeviceChoice::Gpu, &[]);
-        assert!(message.contains("--device gpu") && message.contains("no Vulkan"), "{message}");
+        assert!(
+            message.contains("--device gpu") && message.contains("no Vulkan"),
+            "{message}"
+        );
     }
 }

@@ -72,7 +72,10 @@ impl GpuExecutor {
         let states: u64 = self.states.values().map(|state| state.buffer.size()).sum();
         let own = |loaded: &Loaded| -> u64 {
             let buffers = loaded.plan.buffers.iter().filter(|buffer| {
-                matches!(buffer.storage, Storage::Input { .. } | Storage::Constant { .. })
+                matches!(
+                    buffer.storage,
+                    Storage::Input { .. } | Storage::Constant { .. }
+                )
             });
             buffers.map(|buffer| buffer.bytes).sum()
         };
@@ -95,12 +98,18 @@ impl GpuExecutor {
         for planned in &plan.buffers {
             let buffer = match &planned.storage {
                 Storage::Slot { slot } => slots[*slot].clone(),
-                Storage::State { name: state } => self.state(name, state, &plan.states[state].ty, planned.bytes)?,
-                Storage::Input { .. } => buffers::create(&self.gpu, name, &planned.name, planned.bytes)?,
+                Storage::State { name: state } => {
+                    self.state(name, state, &plan.states[state].ty, planned.bytes)?
+                }
+                Storage::Input { .. } => {
+                    buffers::create(&self.gpu, name, &planned.name, planned.bytes)?
+                }
                 Storage::Constant { value } => {
                     let buffer = buffers::create(&self.gpu, name, &planned.name, planned.bytes)?;
                     let values = vec![*value as f32; (planned.bytes / 4) as usize];
-                    self.gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&values));
+                    self.gpu
+                        .queue
+                        .write_buffer(&buffer, 0, bytemuck::cast_slice(&values));
                     buffer
                 }
             };
@@ -115,12 +124,26 @@ impl GpuExecutor {
             readback_bytes += plan.buffers[port.buffer].bytes;
         }
         let free = Vec::new();
-        let loaded = Loaded { plan, buffers, pipelines, bind_groups, outputs, readback_bytes, free };
+        let loaded = Loaded {
+            plan,
+            buffers,
+            pipelines,
+            bind_groups,
+            outputs,
+            readback_bytes,
+            free,
+        };
         self.entries.insert(name.to_owned(), loaded);
         self.gpu.check("load", name)
     }
 
-    fn state(&mut self, entry: &str, name: &str, ty: &TensorType, bytes: u64) -> Result<wgpu::Buffer, ExecutorError> {
+    fn state(
+        &mut self,
+        entry: &str,
+        name: &str,
+        ty: &TensorType,
+        bytes: u64,
+    ) -> Result<wgpu::Buffer, ExecutorError> {
         if let Some(state) = self.states.get(name) {
             if state.ty != *ty {
                 return Err(ExecutorError::Shape {
@@ -132,7 +155,13 @@ impl GpuExecutor {
             return Ok(state.buffer.clone());
         }
         let buffer = buffers::create(&self.gpu, entry, name, bytes)?;
-        self.states.insert(name.to_owned(), State { buffer: buffer.clone(), ty: ty.clone() });
+        self.states.insert(
+            name.to_owned(),
+            State {
+                buffer: buffer.clone(),
+                ty: ty.clone(),
+            },
+        );
         Ok(buffer)
     }
 
@@ -165,14 +194,22 @@ impl GpuExecutor {
                     }),
                 })
                 .collect();
-            let scope = self.gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-            let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&dispatch.node),
-                layout: &pipelines[dispatch.kernel].layout,
-                entries: &entries,
-            });
+            let scope = self
+                .gpu
+                .device
+                .push_error_scope(wgpu::ErrorFilter::Validation);
+            let group = self
+                .gpu
+                .device
+                .create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(&dispatch.node),
+                    layout: &pipelines[dispatch.kernel].layout,
+                    entries: &entries,
+                });
             if let Some(error) = pollster::block_on(scope.pop()) {
-                return Err(self.gpu.fault(&dispatch.node, &kernel.name, error.to_string()));
+                return Err(self
+                    .gpu
+                    .fault(&dispatch.node, &kernel.name, error.to_string()));
             }
             known.insert(key, group.clone());
             groups.push(group);
@@ -182,17 +219,22 @@ impl GpuExecutor {
 
     /// Waits until a submission is done.
     fn wait(&self, submission: wgpu::SubmissionIndex, entry: &str) -> Result<(), ExecutorError> {
-        let polled = self
-            .gpu
-            .device
-            .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+        let polled = self.gpu.device.poll(wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: None,
+        });
         self.gpu.check(entry, "")?;
-        polled.map(|_| ()).map_err(|error| self.gpu.fault(entry, "", error.to_string()))
+        polled
+            .map(|_| ())
+            .map_err(|error| self.gpu.fault(entry, "", error.to_string()))
     }
 
     fn mapped(&self, buffer: &wgpu::Buffer, entry: &str) -> Result<Vec<f32>, ExecutorError> {
         let fault = |error: String| self.gpu.fault(entry, "readback", error);
-        let view = buffer.slice(..).get_mapped_range().map_err(|error| fault(error.to_string()))?;
+        let view = buffer
+            .slice(..)
+            .get_mapped_range()
+            .map_err(|error| fault(error.to_string()))?;
         let values = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         buffer.unmap();
@@ -203,10 +245,12 @@ impl GpuExecutor {
 /// Asks for a buffer to be mapped; the receiver hears when it is.
 fn map(buffer: &wgpu::Buffer) -> Receiver<Result<(), wgpu::BufferAsyncError>> {
     let (sender, receiver) = channel();
-    buffer.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-        // The receiver is gone only if the executor is.
-        let _ = sender.send(result);
-    });
+    buffer
+        .slice(..)
+        .map_async(wgpu::MapMode::Read, move |result| {
+            // The receiver is gone only if the executor is.
+            let _ = sender.send(result);
+        });
     receiver
 }
 
@@ -216,8 +260,9 @@ impl Executor for GpuExecutor {
     }
 
     fn load(&mut self, name: &str, entry: &Entry) -> Result<(), ExecutorError> {
-        let plan = Plan::new(&entry.graph)
-            .map_err(|error| ExecutorError::Device { message: format!("entry `{name}` has no plan: {error}") })?;
+        let plan = Plan::new(&entry.graph).map_err(|error| ExecutorError::Device {
+            message: format!("entry `{name}` has no plan: {error}"),
+        })?;
         self.load_plan(name, plan)
     }
 
@@ -225,10 +270,15 @@ impl Executor for GpuExecutor {
         let state = self
             .states
             .get(name)
-            .ok_or_else(|| ExecutorError::Unknown { what: "state tensor", name: name.to_owned() })?;
+            .ok_or_else(|| ExecutorError::Unknown {
+                what: "state tensor",
+                name: name.to_owned(),
+            })?;
         check_shape(name, &state.ty, value)?;
         let values = buffers::to_memory(&state.ty, value);
-        self.gpu.queue.write_buffer(&state.buffer, 0, bytemuck::cast_slice(&values));
+        self.gpu
+            .queue
+            .write_buffer(&state.buffer, 0, bytemuck::cast_slice(&values));
         self.gpu.check(name, "upload")
     }
 
@@ -236,32 +286,62 @@ impl Executor for GpuExecutor {
         let state = self
             .states
             .get(name)
-            .ok_or_else(|| ExecutorError::Unknown { what: "state tensor", name: name.to_owned() })?;
+            .ok_or_else(|| ExecutorError::Unknown {
+                what: "state tensor",
+                name: name.to_owned(),
+            })?;
         let readback = buffers::create_readback(&self.gpu, name, state.buffer.size())?;
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(name) });
+        let mut encoder = self
+            .gpu
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(name) });
         encoder.copy_buffer_to_buffer(&state.buffer, 0, &readback, 0, Some(state.buffer.size()));
         let submission = self.gpu.queue.submit([encoder.finish()]);
         let ready = map(&readback);
         self.wait(submission, name)?;
         if !matches!(ready.try_recv(), Ok(Ok(()))) {
-            return Err(self.gpu.fault(name, "readback", "the buffer cannot be mapped".to_owned()));
+            return Err(self
+                .gpu
+                .fault(name, "readback", "the buffer cannot be mapped".to_owned()));
         }
-        Ok(buffers::from_memory(&state.ty, &self.mapped(&readback, name)?))
+        Ok(buffers::from_memory(
+            &state.ty,
+            &self.mapped(&readback, name)?,
+        ))
     }
 
     fn submit(&mut self, entry: &str, inputs: &[(&str, &Tensor)]) -> Result<(), ExecutorError> {
-        let unknown = |what, name: &str| ExecutorError::Unknown { what, name: name.to_owned() };
-        let loaded = self.entries.get_mut(entry).ok_or_else(|| unknown("entry", entry))?;
+        let unknown = |what, name: &str| ExecutorError::Unknown {
+            what,
+            name: name.to_owned(),
+        };
+        let loaded = self
+            .entries
+            .get_mut(entry)
+            .ok_or_else(|| unknown("entry", entry))?;
         for (name, port) in &loaded.plan.inputs {
-            let (_, value) = inputs.iter().find(|(given, _)| given == name).ok_or_else(|| unknown("value for input", name))?;
+            let (_, value) = inputs
+                .iter()
+                .find(|(given, _)| given == name)
+                .ok_or_else(|| unknown("value for input", name))?;
             check_shape(name, &port.ty, value)?;
             let values = buffers::to_memory(&port.ty, value);
-            self.gpu.queue.write_buffer(&loaded.buffers[port.buffer], 0, bytemuck::cast_slice(&values));
+            self.gpu.queue.write_buffer(
+                &loaded.buffers[port.buffer],
+                0,
+                bytemuck::cast_slice(&values),
+            );
         }
         let label = Some(entry);
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+        let mut encoder = self
+            .gpu
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
         {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label,
+                timestamp_writes: None,
+            });
             for (dispatch, group) in loaded.plan.dispatches.iter().zip(&loaded.bind_groups) {
                 pass.set_pipeline(&loaded.pipelines[dispatch.kernel].pipeline);
                 pass.set_bind_group(0, group, &[]);
@@ -277,7 +357,13 @@ impl Executor for GpuExecutor {
             };
             for (_, offset, port) in &loaded.outputs {
                 let bytes = loaded.plan.buffers[port.buffer].bytes;
-                encoder.copy_buffer_to_buffer(&loaded.buffers[port.buffer], 0, &buffer, *offset, Some(bytes));
+                encoder.copy_buffer_to_buffer(
+                    &loaded.buffers[port.buffer],
+                    0,
+                    &buffer,
+                    *offset,
+                    Some(bytes),
+                );
             }
             Some(buffer)
         };
@@ -286,15 +372,23 @@ impl Executor for GpuExecutor {
             let ready = map(&buffer);
             (buffer, ready)
         });
-        self.pending.push_back(Pending { entry: entry.to_owned(), submission, readback });
+        self.pending.push_back(Pending {
+            entry: entry.to_owned(),
+            submission,
+            readback,
+        });
         self.gpu.check(entry, "submit")
     }
 
     fn collect(&mut self) -> Result<Option<Outputs>, ExecutorError> {
-        let Some(step) = self.pending.pop_front() else { return Ok(None) };
+        let Some(step) = self.pending.pop_front() else {
+            return Ok(None);
+        };
         self.wait(step.submission, &step.entry)?;
         let mut outputs = Outputs::new();
-        let Some((buffer, ready)) = step.readback else { return Ok(Some(outputs)) };
+        let Some((buffer, ready)) = step.readback else {
+            return Ok(Some(outputs));
+        };
         if !matches!(ready.try_recv(), Ok(Ok(()))) {
             let message = "the outputs cannot be mapped".to_owned();
             return Err(self.gpu.fault(&step.entry, "readback", message));
@@ -303,7 +397,8 @@ impl Executor for GpuExecutor {
         if let Some(loaded) = self.entries.get_mut(&step.entry) {
             for (name, offset, port) in &loaded.outputs {
                 let from = (*offset / 4) as usize;
-                let value = buffers::from_memory(&port.ty, &values[from..from + port.ty.elements()]);
+                let value =
+                    buffers::from_memory(&port.ty, &values[from..from + port.ty.elements()]);
                 outputs.insert(name.clone(), value);
             }
             if buffer.size() == loaded.readback_bytes {

@@ -1,0 +1,78 @@
+//! Fused chains: what becomes one kernel, and that the numbers stay.
+
+use hqcc_compiler::ops::{Add, Affine, BatchNorm, BatchStats, Expand, Mul, Relu, Sigmoid};
+use hqcc_compiler::passes::fuse::{Fused, fuse};
+use hqcc_compiler::plan::{Plan, plan};
+use hqcc_compiler::tensor_type::TensorType;
+use proptest::prelude::*;
+
+use crate::common::Case;
+
+#[test]
+fn a_normalisation_and_its_rectifier_are_one_kernel() {
+    let mut case = Case::new(1);
+    let x = case.input(TensorType::image([2, 4, 3, 3]));
+    let [gamma, beta] = [
+        case.input(TensorType::plain([4])),
+        case.input(TensorType::plain([4])),
+    ];
+    let stats = case.add(BatchStats, &[x]);
+    let y = case.add(
+        BatchNorm {
+            eps: 1e-5,
+            training: true,
+        },
+        &[x, stats, gamma, beta],
+    );
+    let y = case.add(Relu, &[y]);
+    case.output("y", y);
+    let fused = fuse(&case.graph).unwrap();
+    let id = fused.outputs()["y"];
+    let chain: Vec<_> = fused.op::<Fused>(id).unwrap().ops().collect();
+    assert_eq!(chain, ["batch_norm", "relu"]);
+    assert!(
+        Plan::new(&case.graph).unwrap().dispatches.len()
+            < plan(&case.graph).unwrap().dispatches.len()
+    );
+    case.agree("batch_norm and relu", 1e-5);
+}
+
+#[test]
+fn an_output_in_the_middle_stays_a_node() {
+    let mut case = Case::new(2);
+    let x = case.input(TensorType::plain([8]));
+    let a = case.add(Relu, &[x]);
+    let b = case.add(Sigmoid, &[a]);
+    case.output("a", a);
+    case.output("b", b);
+    assert_eq!(fuse(&case.graph).unwrap().len(), 3);
+    case.agree("an output in the middle", 1e-6);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_chains_give_the_same_numbers(seed in 0u64..1000, picks in prop::collection::vec((0u8..6, 0usize..8, 0usize..8), 1..24)) {
+        let ty = TensorType::image([2, 4, 3, 2]);
+        let mut case = Case::new(seed);
+        let mut nodes = vec![case.input(ty.clone()), case.input(ty.clone())];
+        let channel = case.input(TensorType::image([1, 4, 1, 1]));
+        for &(op, a, b) in &picks {
+            let (a, b) = (nodes[a % nodes.len()], nodes[b % nodes.len()]);
+            nodes.push(match op {
+                0 => case.add(Relu, &[a]),
+                1 => case.add(Sigmoid, &[a]),
+                2 => case.add(Affine { scale: 0.5, offset: 0.25 }, &[a]),
+                3 => { let sum = case.add(Add, &[a, b]); case.add(Affine { scale: 0.5, offset: 0.0 }, &[sum]) }
+                4 => case.add(Mul, &[a, channel]),
+                _ => { let wide = case.add(Expand { to: ty.clone() }, &[channel]); case.add(Mul, &[a, wide]) }
+            });
+        }
+        case.output("y", nodes[nodes.len() - 1]);
+        case.graph.prune();
+        let kept: Vec<String> = case.inputs.keys().filter(|name| case.graph.find(name).is_some()).cloned().collect();
+        case.inputs.retain(|name, _| kept.contains(name));
+        case.agree("a random chain", 2e-6);
+    }
+}
