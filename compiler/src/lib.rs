@@ -4,6 +4,8 @@
 //! same bytes.
 
 pub mod diagnostic;
+pub mod elaborate;
+pub mod experiment;
 pub mod graph;
 pub mod ops;
 pub mod passes;

@@ -92,26 +92,37 @@ pub struct RewriteError {
 
 /// Whether a pattern matches a whole path.
 pub fn matches(pattern: &str, path: &str) -> bool {
-    fn segment(pattern: &[u8], text: &[u8]) -> bool {
-        match pattern.split_first() {
-            None => text.is_empty(),
-            Some((b'*', rest)) => (0..=text.len()).any(|skip| segment(rest, &text[skip..])),
-            Some((c, rest)) => text.first() == Some(c) && segment(rest, &text[1..]),
-        }
-    }
-    fn all(pattern: &[&str], path: &[&str]) -> bool {
-        match pattern.split_first() {
-            None => path.is_empty(),
-            Some((&"**", rest)) => (0..=path.len()).any(|skip| all(rest, &path[skip..])),
-            Some((first, rest)) => {
-                path.first()
-                    .is_some_and(|text| segment(first.as_bytes(), text.as_bytes()))
-                    && all(rest, &path[1..])
-            }
-        }
-    }
     let split = |text| str::split(text, '.').collect::<Vec<_>>();
-    all(&split(pattern), &split(path))
+    let segment = |pattern: &&str, text: &&str| {
+        wildcard(pattern.as_bytes(), text.as_bytes(), b'*', |a, b| a == b)
+    };
+    wildcard(&split(pattern), &split(path), "**", segment)
+}
+
+/// Matches with a wildcard that stands for any number of items. Going back to the last wildcard
+/// alone is enough, so the work is at most the product of the lengths.
+fn wildcard<T: PartialEq>(
+    pattern: &[T],
+    text: &[T],
+    any: T,
+    matches: impl Fn(&T, &T) -> bool,
+) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut back = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&any) {
+            back = Some((p + 1, t));
+            p += 1;
+        } else if pattern.get(p).is_some_and(|item| matches(item, &text[t])) {
+            (p, t) = (p + 1, t + 1);
+        } else if let Some((after, from)) = back {
+            (p, t) = (after, from + 1);
+            back = Some((after, from + 1));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|item| *item == any)
 }
 
 /// Whether a pattern matches a path or anything above it.
@@ -341,5 +352,10 @@ mod tests {
         assert!(!matches("encoder.*", "encoder.a.b"));
         assert!(matches("**", "a"));
         assert!(matches("**.conv1", "conv1"));
+        assert!(matches("**.b.**.d", "a.b.c.b.d"));
+        assert!(matches("a*b*c", "a1b2b3c"));
+        assert!(!matches("a*b*c", "a1b2b3"));
+        let hostile = "*a".repeat(60) + "b";
+        assert!(!matches(&hostile, &"a".repeat(200)));
     }
 }

@@ -14,6 +14,12 @@ pub const MAX_NESTING: usize = 48;
 /// How long a source text may be, in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
 
+/// How long a name may be, in bytes.
+const MAX_WORD: usize = 100;
+
+/// How long a string may be, in bytes.
+const MAX_STRING: usize = 4096;
+
 /// The words that begin a top-level item.
 pub const ITEM_WORDS: [&str; 10] = [
     "import", "let", "block", "circuit", "model", "rewrite", "data", "train", "predict", "sweep",
@@ -122,7 +128,7 @@ impl Cutter<'_> {
                 '\\' => escaped = true,
                 '"' => {
                     self.at = start + 1 + offset + 1;
-                    return;
+                    return self.check_length(start, MAX_STRING, "string");
                 }
                 _ => {}
             }
@@ -199,6 +205,16 @@ impl Cutter<'_> {
             self.end_item(self.at);
         }
         self.at += length;
+        self.check_length(self.at - length, MAX_WORD, "name");
+    }
+
+    fn check_length(&mut self, start: usize, most: usize, what: &str) {
+        let length = self.at - start;
+        if length > most && !self.broken {
+            let message = format!("this {what} has {length} bytes; {most} are allowed");
+            let span = Span::new(self.file, start, start + most);
+            self.fail(Diagnostic::error("limit::length", message).at(span, ""));
+        }
     }
 
     /// Whether an item word begins an item, given what follows it: inside brackets only a name, a

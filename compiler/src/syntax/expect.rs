@@ -127,14 +127,26 @@ pub(super) fn explain(error: &Error<Rule>, text: &str, file: FileId, offset: usi
             return Diagnostic::error("limit::nesting", message).at(span, "stopped here");
         }
     };
+    // Where an operator would fit, a value is complete, and brackets would only go on with it.
+    let complete = positives.contains(&Rule::operator) || positives.contains(&Rule::range_sign);
+    let goes_on = [
+        Rule::arguments,
+        Rule::open_paren,
+        Rule::index,
+        Rule::open_bracket,
+    ];
     let mut expected: Vec<String> = Vec::new();
     for rule in positives {
+        if complete && goes_on.contains(rule) {
+            continue;
+        }
         let words = words(*rule).to_owned();
         if !words.is_empty() && !expected.contains(&words) {
             expected.push(words);
         }
     }
     let expected = match expected.len() {
+        0 if complete => "an operator or the end".to_owned(),
         0 => "something else".to_owned(),
         _ => list(&expected, "or"),
     };

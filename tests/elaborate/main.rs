@@ -1,0 +1,302 @@
+//! From text to graph: the models of the repository, paths, overrides, limits.
+
+use std::collections::BTreeMap;
+
+use hqcc_compiler::diagnostic::{Diagnostic, render_all};
+use hqcc_compiler::elaborate::{
+    Network, Project, Size, Study, apply, load, network, resolved, study,
+};
+use hqcc_compiler::experiment::{Keep, Loss, Metric, Optimiser, Source};
+use hqcc_compiler::ops::{Parameter, ParameterKind};
+use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+
+const UNET: &str = include_str!("../../models/unet.hqc");
+const QUNET: &str = include_str!("../../models/qunet.hqc");
+const QUICKSTART: &str = include_str!("../../models/quickstart.hqc");
+const DESIGN: &str = include_str!("../syntax/sources/qunet.hqc");
+
+struct Tried {
+    sources: Sources,
+    world: MemoryWorld,
+    project: Project,
+    study: Study,
+}
+
+fn attempt(text: &str, settings: &[&str]) -> Result<Tried, String> {
+    let files = [("main.hqc", text), ("unet.hqc", UNET)];
+    let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let world = MemoryWorld {
+        files: BTreeMap::from(files),
+        variables: BTreeMap::new(),
+    };
+    let mut sources = Sources::default();
+    let settings: Vec<_> = settings.iter().map(|text| (*text).to_owned()).collect();
+    let loaded = load(&mut sources, &world, "main.hqc", &settings);
+    let shown = |errors: Vec<Diagnostic>| render_all(&errors, &sources);
+    let project = loaded.map_err(shown)?;
+    let study = study(&sources, &world, &project);
+    let study = study.map_err(|errors| render_all(&errors, &sources))?;
+    Ok(Tried {
+        sources,
+        world,
+        project,
+        study,
+    })
+}
+
+impl Tried {
+    fn network(&self, size: Size) -> Result<Network, String> {
+        let Tried {
+            sources,
+            world,
+            project,
+            study,
+        } = self;
+        let made = network(sources, world, project, study, size, true);
+        made.map_err(|errors| render_all(&errors, sources))
+    }
+}
+
+fn built(text: &str, settings: &[&str]) -> Network {
+    let tried = attempt(text, settings).unwrap_or_else(|e| panic!("{e}"));
+    let size = tried.study.size(2);
+    tried.network(size).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn refused(text: &str, settings: &[&str]) -> String {
+    match attempt(text, settings) {
+        Err(error) => error,
+        Ok(tried) => match tried.network(tried.study.size(1)) {
+            Err(error) => error,
+            Ok(_) => panic!("this should be refused"),
+        },
+    }
+}
+
+fn parameters(network: &Network) -> usize {
+    let graph = &network.graph;
+    let trained = graph.ids().filter_map(|id| {
+        let parameter = graph.op::<Parameter>(id)?;
+        (parameter.kind == ParameterKind::Trained).then(|| parameter.ty.elements())
+    });
+    trained.sum()
+}
+
+#[test]
+fn unet_has_the_parameters_of_the_original() {
+    assert_eq!(parameters(&built(UNET, &[])), 31_036_481);
+    assert_eq!(
+        parameters(&built(UNET, &["model.bilinear=true"])),
+        17_261_825
+    );
+    assert_eq!(
+        parameters(&built(UNET, &["model.classes=2"])),
+        31_036_481 + 65
+    );
+    let statistics = |network: &Network| {
+        let graph = &network.graph;
+        let found = graph.ids().filter_map(|id| graph.op::<Parameter>(id));
+        let found = found.filter(|p| p.kind == ParameterKind::Statistic);
+        found.map(|p| p.ty.elements()).sum::<usize>()
+    };
+    // PyTorch counts one more number per normalisation: the batches seen.
+    assert_eq!(statistics(&built(UNET, &[])), 11_794 - 18);
+}
+
+#[test]
+fn unet_takes_odd_sizes_and_gives_them_back() {
+    let tried = attempt(UNET, &[]).unwrap_or_else(|e| panic!("{e}"));
+    for bilinear in ["model.bilinear=false", "model.bilinear=true"] {
+        let tried = attempt(UNET, &[bilinear]).unwrap_or_else(|e| panic!("{e}"));
+        let size = Size {
+            batch: 1,
+            channels: 3,
+            height: 101,
+            width: 71,
+        };
+        let network = tried.network(size).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(network.graph.ty(network.output).shape, [1, 1, 101, 71]);
+    }
+    let small = Size {
+        height: 15,
+        ..Size::default()
+    };
+    assert!(tried.network(small).unwrap_err().contains("input::where"));
+}
+
+#[test]
+fn paths_are_stable_and_readable() {
+    let network = built(DESIGN, &["data.root=x"]);
+    let paths: Vec<_> = network
+        .layers
+        .iter()
+        .map(|layer| layer.path.as_str())
+        .collect();
+    insta::assert_snapshot!(paths.join("\n"));
+    assert!(network.graph.find("e[2].conv1.weight").is_some());
+    assert!(network.graph.find("up[3].weight").is_some());
+}
+
+#[test]
+fn rules_reach_the_weights_they_name() {
+    let mut network = built(QUNET, &["data.root=x"]);
+    let before = parameters(&network);
+    apply(&mut network).unwrap_or_else(|e| panic!("{e:?}"));
+    let theta = network.graph.find("outc.weight.theta").expect("angles");
+    assert_eq!(network.graph.ty(theta).shape, [1, 1, 2, 6]);
+    // 64 weights go; 12 angles come, and 8 numbers of `lpp`.
+    assert_eq!(parameters(&network), before - 64 + 12 + 8);
+}
+
+#[test]
+fn the_example_with_a_rewrite_elaborates() {
+    let text = "
+        model M(width = 8) {
+          input ct: [1, H, W]
+          encoder = conv(ct, width)
+          @freeze
+          frozen = batch_norm(conv(encoder, width))
+          head = relu(conv(frozen, 1))
+          output head
+        }
+        rewrite Tuned { freeze encoder.**   head => qpg(blocks = 2, post = sst) }
+        train { model = M(), rewrite = Tuned }";
+    let mut network = built(text, &[]);
+    apply(&mut network).unwrap_or_else(|e| panic!("{e:?}"));
+    assert!(network.graph.find("head.conv.weight.theta").is_some());
+    let kind = |name: &str| {
+        let id = network.graph.find(name).expect(name);
+        network.graph.op::<Parameter>(id).map(|p| p.kind)
+    };
+    assert_eq!(kind("encoder.weight"), Some(ParameterKind::Frozen));
+    assert_eq!(kind("frozen.conv.weight"), Some(ParameterKind::Frozen));
+    assert_eq!(kind("head.conv.bias"), Some(ParameterKind::Trained));
+}
+
+#[test]
+fn sections_resolve_with_their_origins() {
+    let settings = [
+        "train.epochs=5",
+        "data.root=../kits",
+        "train.optim.lr=1e-4",
+        "model.base=16",
+    ];
+    let tried = attempt(QUNET, &settings).unwrap_or_else(|e| panic!("{e}"));
+    let study = &tried.study;
+    assert_eq!(study.train.epochs, 5);
+    assert_eq!(study.train.loss, [(1.0, Loss::Bce), (1.0, Loss::Dice)]);
+    assert_eq!(study.train.keep, Keep::Best(Metric::Dsc));
+    let data = study.data.as_ref().expect("data");
+    assert_eq!(data.root.as_deref(), Some("../kits"));
+    assert_eq!(
+        (data.layout, data.train.as_str()),
+        (Source::Kits19, "0..180")
+    );
+    let Optimiser::Adam {
+        lr, weight_decay, ..
+    } = study.train.optim
+    else {
+        panic!("adam")
+    };
+    assert_eq!((lr, weight_decay), (1e-4, 5e-4));
+    assert!(study.warnings.is_empty());
+    let (text, copies) = resolved(&tried.sources, &tried.project, study);
+    insta::assert_snapshot!(text);
+    assert_eq!(copies.len(), 1);
+    assert_eq!(copies[0].name, "unet.hqc");
+}
+
+#[test]
+fn what_is_resolved_runs_again_to_the_same() {
+    for (text, settings) in [
+        (
+            QUNET,
+            &["data.root=a/b", "model.base=8", "train.loss=2 * bce"][..],
+        ),
+        (QUICKSTART, &["model.base=4"]),
+        (
+            "let width = 4\nmodel M(w = width) { input x: [1, H, W] y = conv(x, w) output y }",
+            &["width=6"],
+        ),
+    ] {
+        let first = attempt(text, settings).unwrap_or_else(|e| panic!("{e}"));
+        let (text, _) = resolved(&first.sources, &first.project, &first.study);
+        let second = attempt(&text, &[]).unwrap_or_else(|e| panic!("{text}\n{e}"));
+        assert_eq!(first.study.train, second.study.train);
+        assert_eq!(first.study.data, second.study.data);
+        let sizes = [&first, &second].map(|tried| {
+            let made = tried
+                .network(Size::default())
+                .unwrap_or_else(|e| panic!("{e}"));
+            parameters(&made)
+        });
+        assert_eq!(sizes[0], sizes[1]);
+    }
+}
+
+#[test]
+fn unset_variables_are_warned_about() {
+    let tried = attempt(QUNET, &[]).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(
+        tried.study.data.as_ref().and_then(|data| data.root.clone()),
+        None
+    );
+    assert_eq!(tried.study.warnings.len(), 1);
+}
+
+#[test]
+fn independent_errors_of_a_network_are_all_reported() {
+    let text = "model M { input x: [1, H, W]
+        a = conv(x, 8, kk = 3)
+        b = conv(x, 8, stride = fast)
+        c = cnov(x, 8)
+        d = conv(a, 8)
+        output d }";
+    let shown = refused(text, &[]);
+    assert_eq!(shown.matches("error[").count(), 3, "{shown}");
+}
+
+#[test]
+fn runaway_texts_are_stopped() {
+    let model = |body: &str| format!("model M {{ input x: [1, H, W] {body} output x }}");
+    let doubling: String = (0..60)
+        .map(|i| {
+            let next = match i {
+                0 => "return relu(x)".to_owned(),
+                i => format!("return b{}(b{}(x))", i - 1, i - 1),
+            };
+            format!("block b{i}(x) {{ {next} }}\n")
+        })
+        .collect();
+    let chain: String = (1..500)
+        .map(|i| format!("block c{i}(x) {{ return c{}(x) }}\n", i - 1))
+        .collect();
+    let lists: String = (1..40)
+        .map(|i| format!("let a{i} = [a{0}, a{0}, a{0}, a{0}]\n", i - 1))
+        .collect();
+    let cases = [
+        model("repeat i in 0 to 1000000000 { y = relu(x) }"),
+        model("repeat i in 0 to 9999 { repeat j in 0 to 9999 { k = i + j } }"),
+        model("repeat i in 0 to 9999 { repeat j in 0 to 9999 { y = relu(x) } }"),
+        model("y = conv(x, 1048576) z = conv(y, 1048576)"),
+        model(
+            "y = resize(resize(resize(resize(x, scale = 64), scale = 64), scale = 64), scale = 64)",
+        ),
+        model("k = 2^62 * 8"),
+        model("k = 9^9^9"),
+        format!("block f(x) {{ return f(x) }} {}", model("y = f(x)")),
+        format!("{doubling} {}", model("y = b59(x)")),
+        format!(
+            "block c0(x) {{ return x }} {chain} {}",
+            model("y = c499(x)")
+        ),
+        format!("let a0 = [1]\n{lists}{}", model("")),
+    ];
+    for text in cases {
+        let shown = refused(&text, &[]);
+        assert!(
+            shown.contains("limit::") || shown.contains("value::"),
+            "{shown}"
+        );
+    }
+}
