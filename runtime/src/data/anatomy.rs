@@ -24,12 +24,13 @@ impl Draw {
     }
 }
 
-/// An ellipsoid whose in-plane axes are turned by `angle`, and its middle shifts by `lean` per millimetre of height.
+/// An ellipsoid whose in-plane axes are turned; its middle shifts by `lean` per millimetre of height.
 #[derive(Clone, Copy)]
 struct Ellipsoid {
     centre: [f64; 3],
     radii: [f64; 3],
-    angle: f64,
+    /// Sine and cosine of the turn.
+    turn: [f64; 2],
     lean: [f64; 2],
 }
 
@@ -38,13 +39,16 @@ impl Ellipsoid {
         Ellipsoid {
             centre,
             radii,
-            angle: 0.0,
+            turn: [0.0, 1.0],
             lean: [0.0; 2],
         }
     }
 
     fn turned(self, angle: f64) -> Ellipsoid {
-        Ellipsoid { angle, ..self }
+        Ellipsoid {
+            turn: [angle.sin(), angle.cos()],
+            ..self
+        }
     }
 
     /// Position in units of the radii.
@@ -52,12 +56,20 @@ impl Ellipsoid {
         let dz = p[2] - self.centre[2];
         let dx = p[0] - self.centre[0] - self.lean[0] * dz;
         let dy = p[1] - self.centre[1] - self.lean[1] * dz;
-        let (s, c) = self.angle.sin_cos();
+        let [s, c] = self.turn;
         [
             (c * dx + s * dy) / self.radii[0],
             (c * dy - s * dx) / self.radii[1],
             dz / self.radii[2],
         ]
+    }
+
+    /// The local position of a point that lies within `reach` times the radii.
+    fn inside(&self, p: [f64; 3], reach: f64) -> Option<[f64; 3]> {
+        if (p[2] - self.centre[2]).abs() > self.radii[2] * reach {
+            return None;
+        }
+        Some(self.local(p)).filter(|u| norm(*u) < reach)
     }
 
     fn grown(self, factor: f64) -> Ellipsoid {
@@ -247,10 +259,15 @@ impl Anatomy {
                 },
             });
         }
+        // The right flexure lies below the liver, the left one below the spleen.
         let mut colon = |side: f64| Loop {
             shape: Ellipsoid::new(
-                [side * 0.8 * ia, d.uniform(-0.1, 0.15) * ib, 40.0],
-                [d.uniform(15.0, 21.0), d.uniform(16.0, 23.0), 400.0],
+                [side * 0.8 * ia, d.uniform(-0.1, 0.15) * ib, 110.0],
+                [
+                    d.uniform(15.0, 21.0),
+                    d.uniform(16.0, 23.0),
+                    110.0 + side * d.uniform(15.0, 30.0),
+                ],
             ),
             wall: d.uniform(60.0, 90.0),
             content: d.uniform(-250.0, 60.0),
@@ -399,7 +416,9 @@ impl Anatomy {
 
     fn kidney(&self, p: [f64; 3]) -> Option<(f64, u8)> {
         for g in &self.growths {
-            let u = g.shape.local(p);
+            let Some(u) = g.shape.inside(p, 1.3) else {
+                continue;
+            };
             let round = u[1].atan2(u[0]);
             let bumps = g.lobes[0] * (2.0 * round + g.lobes[1]).sin()
                 + g.lobes[0] * (3.0 * u[2] + round + g.lobes[2]).cos();
@@ -414,13 +433,12 @@ impl Anatomy {
             }
         }
         for k in &self.kidneys {
-            let u = k.shape.local(p);
-            let rho = norm(u);
-            if rho > k.fat {
+            let Some(u) = k.shape.inside(p, k.fat) else {
                 continue;
-            }
+            };
+            let rho = norm(u);
             // The sinus lies towards the middle of the body and opens there.
-            let toward = [-k.side * k.shape.angle.cos(), k.side * k.shape.angle.sin()];
+            let toward = [-k.side * k.shape.turn[1], k.side * k.shape.turn[0]];
             let inward = u[0] * toward[0] + u[1] * toward[1];
             let across = u[1] * toward[0] - u[0] * toward[1];
             let sinus = ((inward - 0.62) / 0.52)
@@ -470,7 +488,7 @@ impl Anatomy {
         for l in &self.colon {
             let wave = 1.0 + 0.12 * (0.12 * z + 9.0 * l.content).sin();
             let u = l.shape.grown(wave).local(p);
-            if u[0].hypot(u[1]) < 1.0 {
+            if u[0].hypot(u[1]).hypot(u[2].powi(4)) < 1.0 {
                 return l.at([u[0], u[1], 0.0], p);
             }
         }
@@ -479,13 +497,12 @@ impl Anatomy {
             .solid
             .iter()
             .rev()
-            .find(|(s, _)| norm(s.local(p)) < 1.0)
+            .find(|(s, _)| s.inside(p, 1.0).is_some())
         {
             return hu + 4.0 * ((0.25 * x + 0.2 * z).sin() + (0.22 * y).cos());
         }
         for l in &self.gut {
-            let u = l.shape.local(p);
-            if norm(u) < 1.0 {
+            if let Some(u) = l.shape.inside(p, 1.0) {
                 return l.at(u, p);
             }
         }
@@ -511,8 +528,8 @@ impl Loop {
 fn table(x: f64, y: f64, b: f64) -> f64 {
     let top = b + 5.0 - 0.0006 * x * x;
     match y - top {
-        d if (0.0..2.5).contains(&d) => 60.0,
-        d if (2.5..14.0).contains(&d) => -880.0,
+        d if (0.0..5.0).contains(&d) => 100.0,
+        d if (5.0..16.0).contains(&d) => -880.0,
         _ => -1000.0,
     }
 }

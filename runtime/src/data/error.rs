@@ -1,5 +1,6 @@
 //! What can be wrong with data, said with the file, the fault and the way out.
 
+use super::settings::DataSettings;
 use std::path::{Path, PathBuf};
 
 /// A fault of the data or of the settings that choose it. Every message names where it is and what to do about it.
@@ -143,6 +144,35 @@ pub enum DataError {
         /// Why nothing was left.
         fault: String,
     },
+    /// The cache cannot be written.
+    #[error(
+        "cannot write the cache of slices in {}: {source}; set `data.cache = off`, or HQCC_CACHE to another folder",
+        path.display()
+    )]
+    Cache {
+        /// Folder or file of the cache.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A cached slice that stays damaged although its case was prepared anew.
+    #[error("{} is damaged again right after it was rebuilt; check the disk, or set `data.cache = off`", path.display())]
+    CacheDamaged {
+        /// The file of the cache.
+        path: PathBuf,
+    },
+    /// The thread that prepares batches ended before the epoch did.
+    #[error("the thread that prepares batches ended with {left} batches to go")]
+    ReaderEnded {
+        /// Batches that are missing.
+        left: usize,
+    },
+    /// The tumour task without kidneys to look at.
+    #[error("{}: the tumour task crops around the kidneys; give their labels as well", path.display())]
+    NoLabels {
+        /// The volume.
+        path: PathBuf,
+    },
     /// Several faults at once.
     #[error("{} faults in the data:\n{}", .0.len(), .0.iter().map(|e| format!("  - {e}")).collect::<Vec<_>>().join("\n"))]
     Many(Vec<DataError>),
@@ -154,6 +184,31 @@ impl DataError {
         move |source| DataError::Io {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    /// A split for which no case is named.
+    pub(super) fn no_case(split: &'static str) -> DataError {
+        DataError::EmptySplit {
+            split,
+            fault: format!("`{split}` names no case; write for example `{split} = 0..4`"),
+        }
+    }
+
+    /// A split whose cases hold nothing that the settings choose.
+    pub(super) fn no_sample(
+        split: &'static str,
+        cases: usize,
+        settings: &DataSettings,
+    ) -> DataError {
+        DataError::EmptySplit {
+            split,
+            fault: format!(
+                "no slice of its {cases} cases is chosen by `task = {}`, `select = {}` and `min_pixels = {}`",
+                format!("{:?}", settings.task).to_lowercase(),
+                format!("{:?}", settings.select).to_lowercase(),
+                settings.min_pixels
+            ),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Datasets: the samples of the two splits, and epochs of batches that a thread of its own prepares.
 
+use super::augment::augment;
+use super::cache::{self, CachedCase};
 use super::error::DataError;
 use super::kits19::{self, CaseFiles, case_name};
 use super::phantom;
 use super::preprocess::{Rect, case_records};
-use super::settings::{Cases, DataSettings, Layout, Task};
+use super::settings::{Augment, Cases, DataSettings, Layout, Task};
 use super::store::CaseStore;
 use crate::random::Stream;
 use std::collections::BTreeMap;
@@ -73,6 +75,8 @@ pub struct Split {
     pub size: [usize; 2],
     samples: Vec<(SampleInfo, usize, usize)>,
     stores: Vec<Arc<CaseStore>>,
+    /// What an epoch of training does to samples; `None` on the test split and where nothing is asked for.
+    augment: Option<Augment>,
 }
 
 /// Both splits.
@@ -104,19 +108,16 @@ impl Dataset {
         run_folder: &Path,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Dataset, DataError> {
-        let _ = run_folder;
         settings.check()?;
         let splits = [("train", &settings.train), ("test", &settings.test)];
         for (split, cases) in splits {
             if cases.is_empty() {
-                return Err(DataError::EmptySplit {
-                    split,
-                    fault: format!("`{split}` names no case; write for example `{split} = 0..4`"),
-                });
+                return Err(DataError::no_case(split));
             }
         }
         let jobs = jobs(settings, splits)?;
-        let stores = prepare(settings, &jobs, progress)?;
+        let cache = cache::folder(&settings.cache, run_folder);
+        let stores = prepare(settings, &jobs, cache.as_deref(), progress)?;
         let [train, test] = splits.map(|(name, cases)| Split::new(name, cases, settings, &stores));
         Ok(Dataset {
             train: Arc::new(train?),
@@ -149,6 +150,7 @@ fn jobs(
 fn prepare(
     settings: &DataSettings,
     jobs: &BTreeMap<u32, Option<CaseFiles>>,
+    cache: Option<&Path>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<BTreeMap<u32, Arc<CaseStore>>, DataError> {
     let total = jobs.len();
@@ -161,7 +163,7 @@ fn prepare(
         for _ in 0..workers.min(total) {
             scope.spawn(|| {
                 while let Some((case, files)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = prepare_case(settings, **case, files.as_ref());
+                    let result = prepare_case(settings, **case, files.as_ref(), cache);
                     let mut held = results.lock().unwrap_or_else(|e| e.into_inner());
                     match result {
                         Ok(store) => {
@@ -185,10 +187,14 @@ fn prepare_case(
     settings: &DataSettings,
     case: u32,
     files: Option<&CaseFiles>,
+    cache: Option<&Path>,
 ) -> Result<CaseStore, DataError> {
-    let (volume, labels) = match files {
-        Some(files) => kits19::read(files)?,
-        None => phantom::generate(&settings.phantom, case),
+    let (volume, labels) = match (files, cache) {
+        (Some(files), Some(folder)) => {
+            return CachedCase::open(folder, files, settings).map(CaseStore::Cached);
+        }
+        (Some(files), None) => kits19::read(files)?,
+        (None, _) => phantom::generate(&settings.phantom, case),
     };
     case_records(&volume, &labels, settings).map(CaseStore::Memory)
 }
@@ -205,6 +211,8 @@ impl Split {
             size: settings.size,
             samples: Vec::new(),
             stores: Vec::new(),
+            augment: (name == "train" && settings.augment != Augment::default())
+                .then(|| settings.augment.clone()),
         };
         for case in cases.iter() {
             let Some(store) = stores.get(&case) else {
@@ -224,14 +232,7 @@ impl Split {
             split.stores.push(store.clone());
         }
         if split.samples.is_empty() {
-            return Err(DataError::EmptySplit {
-                split: name,
-                fault: format!(
-                    "no slice of its {} cases has {} pixels of what `select` and `task` ask for",
-                    cases.len(),
-                    settings.min_pixels.max(1)
-                ),
-            });
+            return Err(DataError::no_sample(name, cases.len(), settings));
         }
         Ok(split)
     }
@@ -260,10 +261,19 @@ impl Split {
         Ok(Sample { image, mask, info })
     }
 
-    /// Puts samples together.
+    /// Puts samples together as they are.
     ///
     /// - Errors: as `read`.
     pub fn batch(&self, samples: &[usize]) -> Result<Batch, DataError> {
+        self.assemble(samples, None)
+    }
+
+    /// Puts samples together, changed at random if `random` gives a seed and an epoch.
+    fn assemble(
+        &self,
+        samples: &[usize],
+        random: Option<(&Augment, u64, u64)>,
+    ) -> Result<Batch, DataError> {
         let [h, w] = self.size;
         let mut batch = Batch {
             shape: [samples.len(), 1, h, w],
@@ -272,7 +282,11 @@ impl Split {
             samples: samples.to_vec(),
         };
         for &i in samples {
-            let sample = self.read(i)?;
+            let mut sample = self.read(i)?;
+            if let Some((settings, seed, epoch)) = random {
+                let (image, mask) = (&mut sample.image, &mut sample.mask);
+                augment(settings, (seed, epoch, i), self.size, image, mask);
+            }
             batch.images.extend_from_slice(&sample.image);
             batch
                 .masks
@@ -291,17 +305,41 @@ impl Split {
         (0..self.len()).collect()
     }
 
-    /// Batches of `size` samples in this order, prepared ahead by a thread of its own. The last may be smaller.
-    ///
-    /// To go on within an epoch, leave out the samples of the batches that are done: `order.split_off(done * size)`.
+    /// Batches of `size` samples in this order, as they are, prepared ahead by a thread of its own. The last may be
+    /// smaller.
     pub fn epoch(self: &Arc<Self>, order: Vec<usize>, size: usize) -> Epoch {
+        self.start(order, size, None)
+    }
+
+    /// The batches of a training epoch, shuffled and augmented, without the first `skip` of them.
+    pub fn training_epoch(
+        self: &Arc<Self>,
+        seed: u64,
+        epoch: u64,
+        size: usize,
+        skip: usize,
+    ) -> Epoch {
+        let mut order = self.shuffled(seed, epoch);
+        let left = order.split_off(skip.saturating_mul(size).min(order.len()));
+        self.start(left, size, Some((seed, epoch)))
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        order: Vec<usize>,
+        size: usize,
+        random: Option<(u64, u64)>,
+    ) -> Epoch {
         let (send, receive) = sync_channel(READY);
-        let left = order.len().div_ceil(size.max(1));
+        let size = size.max(1);
+        let left = order.len().div_ceil(size);
         let split = self.clone();
         std::thread::spawn(move || {
-            for chunk in order.chunks(size.max(1)) {
+            let random = split.augment.as_ref().zip(random);
+            let random = random.map(|(settings, (seed, epoch))| (settings, seed, epoch));
+            for chunk in order.chunks(size) {
                 // Nobody waits for more when the epoch was dropped.
-                if send.send(split.batch(chunk)).is_err() {
+                if send.send(split.assemble(chunk, random)).is_err() {
                     return;
                 }
             }
@@ -321,8 +359,13 @@ impl Iterator for Epoch {
     type Item = Result<Batch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.receive.recv().ok()?;
-        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return None;
+        }
+        let ended = DataError::ReaderEnded { left: self.left };
+        let batch = self.receive.recv().unwrap_or(Err(ended));
+        // After an error there is nothing to go on with.
+        self.left = if batch.is_ok() { self.left - 1 } else { 0 };
         Some(batch)
     }
 

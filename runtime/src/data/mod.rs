@@ -3,22 +3,28 @@
 //! `Dataset::open` is the way in for training; `Volume` and `preprocess` serve prediction.
 
 mod anatomy;
+mod augment;
+mod cache;
+mod check;
 mod error;
 pub mod filters;
 mod header;
 pub mod kits19;
 mod loader;
 pub mod phantom;
+mod predict;
 pub mod preprocess;
 pub mod resize;
 mod settings;
 mod store;
 mod volume;
 
+pub use check::{CaseReport, DataReport, check};
 pub use error::DataError;
 pub use header::{Element, Geometry};
 pub use loader::{Batch, Dataset, Epoch, Progress, Sample, SampleInfo, Split};
 pub use phantom::{PhantomSettings, write_phantom};
+pub use predict::{MaskBuilder, SliceInput, inputs};
 pub use preprocess::{Record, Rect};
 pub use settings::{Augment, Cases, Crop, DataSettings, KidneyMask, Layout, Mode, Select, Task};
 pub use volume::{Labels, Volume, Voxels, read_geometry, write_atomically};

@@ -4,6 +4,7 @@ use super::error::DataError;
 use super::filters::{mean_f32, mean_u8, median_f32, median_u8};
 use super::resize::{bilinear, nearest};
 use super::settings::{Crop, DataSettings, KidneyMask, Mode, Select, Task};
+use super::store::Place;
 use super::volume::{Labels, Volume};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ impl Rect {
             .collect()
     }
 
-    fn grown(&self, by: usize, [rows, columns]: [usize; 2]) -> Rect {
+    /// Larger by `by` pixels on each side, within the slice.
+    pub fn grown(&self, by: usize, [rows, columns]: [usize; 2]) -> Rect {
         Rect {
             y0: self.y0.saturating_sub(by),
             y1: (self.y1 + by).min(rows),
@@ -66,6 +68,16 @@ pub struct Record {
     pub image: Vec<f32>,
     /// 1 on the target, otherwise 0; same shape.
     pub mask: Vec<u8>,
+}
+
+impl Record {
+    /// Where it came from.
+    pub fn place(&self) -> Place {
+        Place {
+            slice: self.slice,
+            rect: self.rect,
+        }
+    }
 }
 
 /// Maps `window` to 0..=255: floor((v - lo) / (hi - lo) * 255 + 0.5).

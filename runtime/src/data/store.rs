@@ -1,5 +1,6 @@
 //! Where the preprocessed samples of a case lie until an epoch asks for them.
 
+use super::cache::CachedCase;
 use super::error::DataError;
 use super::preprocess::{Record, Rect};
 
@@ -17,28 +18,26 @@ pub struct Place {
 pub enum CaseStore {
     /// In memory.
     Memory(Vec<Record>),
+    /// In a file of the cache.
+    Cached(CachedCase),
 }
 
 impl CaseStore {
     /// The places of the samples, in order.
     pub fn places(&self) -> Vec<Place> {
         match self {
-            CaseStore::Memory(records) => records
-                .iter()
-                .map(|r| Place {
-                    slice: r.slice,
-                    rect: r.rect,
-                })
-                .collect(),
+            CaseStore::Memory(records) => records.iter().map(Record::place).collect(),
+            CaseStore::Cached(case) => case.places().to_vec(),
         }
     }
 
     /// Image and mask of sample `i`.
     ///
-    /// - Errors: a cache file that vanished or changed since it was opened.
+    /// - Errors: a damaged cache file whose case cannot be prepared again.
     pub fn read(&self, i: usize) -> Result<(Vec<f32>, Vec<u8>), DataError> {
         match self {
             CaseStore::Memory(records) => Ok((records[i].image.clone(), records[i].mask.clone())),
+            CaseStore::Cached(case) => case.read(i),
         }
     }
 }

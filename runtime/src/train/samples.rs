@@ -21,12 +21,9 @@ impl Samples for SliceSamples {
     }
 
     fn train(&self, epoch: u64, skip: u64) -> Result<Batches<'_>, Fault> {
-        let mut order = self.dataset.train.shuffled(self.seed, epoch);
-        let done = (skip as usize).saturating_mul(self.batch).min(order.len());
-        let left = order.split_off(done);
-        Ok(Box::new(
-            self.dataset.train.epoch(left, self.batch).map(tensors),
-        ))
+        let train = &self.dataset.train;
+        let epoch = train.training_epoch(self.seed, epoch, self.batch, skip as usize);
+        Ok(Box::new(epoch.map(tensors)))
     }
 
     fn test(&self) -> Result<Batches<'_>, Fault> {

@@ -1,0 +1,245 @@
+//! The cache of preprocessed slices: one file per case, named by what went in.
+//!
+//! A name is the hash of both files' content and of every setting that matters, so a cache never serves stale samples and
+//! needs no clearing for correctness. Files appear by rename, so concurrent runs may fill one cache. Layout, little endian:
+//! magic, count, rows, columns, then slice and rectangle of each sample (u32 each), the hash of all that; then per sample
+//! the image (f32), the mask (u8) and their hash.
+
+use super::error::DataError;
+use super::kits19::{self, CaseFiles};
+use super::preprocess::{Record, Rect, case_records};
+use super::settings::DataSettings;
+use super::store::Place;
+use super::volume::write_atomically;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// First bytes of a cache file; another layout gets another number.
+const MAGIC: &[u8; 8] = b"hqccsl01";
+/// Bytes of a hash.
+const HASH: usize = 32;
+/// Bytes of one sample's entry in the head.
+const ENTRY: usize = 20;
+
+/// The folder of the cache, `None` where there is to be none: the setting, else HQCC_CACHE, else `.hqcc-cache` beside the
+/// run folder.
+pub fn folder(setting: &str, run_folder: &Path) -> Option<PathBuf> {
+    let named = |text: &str| (text != "off").then(|| PathBuf::from(text));
+    if setting != "auto" {
+        return named(setting);
+    }
+    match std::env::var("HQCC_CACHE") {
+        Ok(text) if !text.is_empty() => named(&text),
+        _ => Some(
+            run_folder
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(".hqcc-cache"),
+        ),
+    }
+}
+
+/// The cached samples of one case.
+#[derive(Debug)]
+pub struct CachedCase {
+    path: PathBuf,
+    places: Vec<Place>,
+    size: [usize; 2],
+    source: CaseFiles,
+    settings: DataSettings,
+    rebuild: Mutex<()>,
+}
+
+impl CachedCase {
+    /// Opens the case's cache file, or prepares the case and writes it.
+    ///
+    /// - Errors: what is wrong with the case, or with writing the cache.
+    pub fn open(
+        folder: &Path,
+        source: &CaseFiles,
+        settings: &DataSettings,
+    ) -> Result<CachedCase, DataError> {
+        let key = key(folder, source, settings)?;
+        let path = folder.join(format!("{key}.slices"));
+        let places = match read_head(&path, settings.size) {
+            Some(places) => places,
+            None => build(&path, source, settings)?,
+        };
+        Ok(CachedCase {
+            path,
+            places,
+            size: settings.size,
+            source: source.clone(),
+            settings: settings.clone(),
+            rebuild: Mutex::new(()),
+        })
+    }
+
+    /// Slice and rectangle of each sample.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Image and mask of sample `i`. A damaged file is prepared anew once.
+    ///
+    /// - Errors: what is wrong with the case by now, or with writing the cache.
+    pub fn read(&self, i: usize) -> Result<(Vec<f32>, Vec<u8>), DataError> {
+        if let Some(found) = self.read_once(i) {
+            return Ok(found);
+        }
+        let _one_at_a_time = self.rebuild.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(found) = self.read_once(i) {
+            return Ok(found);
+        }
+        build(&self.path, &self.source, &self.settings)?;
+        self.read_once(i).ok_or_else(|| DataError::CacheDamaged {
+            path: self.path.clone(),
+        })
+    }
+
+    fn read_once(&self, i: usize) -> Option<(Vec<f32>, Vec<u8>)> {
+        let pixels = self.size[0] * self.size[1];
+        let record = pixels * 5 + HASH;
+        let mut file = File::open(&self.path).ok()?;
+        let at = head_bytes(self.places.len()) + i * record;
+        file.seek(SeekFrom::Start(at as u64)).ok()?;
+        let mut bytes = vec![0; record];
+        file.read_exact(&mut bytes).ok()?;
+        let (content, hash) = bytes.split_at(pixels * 5);
+        if blake3::hash(content).as_bytes() != hash {
+            return None;
+        }
+        let (image, mask) = content.split_at(pixels * 4);
+        let word = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        Some((image.chunks_exact(4).map(word).collect(), mask.to_vec()))
+    }
+}
+
+fn head_bytes(samples: usize) -> usize {
+    MAGIC.len() + 12 + samples * ENTRY + HASH
+}
+
+/// What a cache file is named by: everything that its content depends on.
+fn key(folder: &Path, source: &CaseFiles, settings: &DataSettings) -> Result<String, DataError> {
+    let s = settings;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(MAGIC);
+    hasher.update(content_hash(folder, &source.image)?.as_bytes());
+    hasher.update(content_hash(folder, &source.labels)?.as_bytes());
+    let choice = format!(
+        "{:?} {:?} {:?} {:?} {} {} {:?} {} {:?} {} {:?}",
+        s.task,
+        s.window,
+        s.size,
+        s.mode,
+        s.mean,
+        s.median,
+        s.select,
+        s.min_pixels.max(1),
+        s.crop,
+        s.pad,
+        s.kidney_mask
+    );
+    hasher.update(choice.as_bytes());
+    Ok(hasher.finalize().to_hex()[..40].to_owned())
+}
+
+/// Hash of a file's content. It is kept by path, length and time of change, so that a large file is read once only.
+fn content_hash(folder: &Path, path: &Path) -> Result<String, DataError> {
+    let meta = path.metadata().map_err(DataError::io(path))?;
+    let full = path.canonicalize().map_err(DataError::io(path))?;
+    let changed = meta
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |d| d.as_nanos());
+    let name = format!("{} {} {changed}", full.display(), meta.len());
+    let name = &blake3::hash(name.as_bytes()).to_hex()[..40];
+    let known = folder.join("content").join(name);
+    if let Ok(text) = std::fs::read_to_string(&known)
+        && blake3::Hash::from_hex(text.trim()).is_ok()
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let mut hasher = blake3::Hasher::new();
+    let file = File::open(path).map_err(DataError::io(path))?;
+    hasher.update_reader(file).map_err(DataError::io(path))?;
+    let hash = hasher.finalize().to_hex().to_string();
+    write_atomically(&known, |out| out.write_all(hash.as_bytes())).map_err(as_cache)?;
+    Ok(hash)
+}
+
+/// The places that a cache file announces; `None` where it is absent, damaged, or of the wrong length.
+fn read_head(path: &Path, size: [usize; 2]) -> Option<Vec<Place>> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut start = [0; 20];
+    file.read_exact(&mut start).ok()?;
+    let word = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize;
+    let [count, rows, columns] = [8, 12, 16].map(|at| word(&start[at..]));
+    if &start[..8] != MAGIC || [rows, columns] != size {
+        return None;
+    }
+    let expected = head_bytes(count) as u64 + count as u64 * (rows * columns * 5 + HASH) as u64;
+    if length != expected {
+        return None;
+    }
+    let mut rest = vec![0; count * ENTRY + HASH];
+    file.read_exact(&mut rest).ok()?;
+    let (entries, hash) = rest.split_at(count * ENTRY);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&start).update(entries);
+    if hasher.finalize().as_bytes() != hash {
+        return None;
+    }
+    let place = |e: &[u8]| {
+        let [slice, y0, y1, x0, x1] = [0, 4, 8, 12, 16].map(|at| word(&e[at..]));
+        Place {
+            slice,
+            rect: Rect { y0, y1, x0, x1 },
+        }
+    };
+    Some(entries.chunks_exact(ENTRY).map(place).collect())
+}
+
+/// Prepares a case and writes its cache file.
+fn build(
+    path: &Path,
+    source: &CaseFiles,
+    settings: &DataSettings,
+) -> Result<Vec<Place>, DataError> {
+    let (volume, labels) = kits19::read(source)?;
+    let records = case_records(&volume, &labels, settings)?;
+    drop((volume, labels));
+    write_atomically(path, |out| write_records(out, &records, settings.size)).map_err(as_cache)?;
+    Ok(records.iter().map(Record::place).collect())
+}
+
+fn write_records(out: &mut dyn Write, records: &[Record], size: [usize; 2]) -> std::io::Result<()> {
+    let mut words = vec![records.len(), size[0], size[1]];
+    for r in records {
+        words.extend([r.slice, r.rect.y0, r.rect.y1, r.rect.x0, r.rect.x1]);
+    }
+    let mut head = MAGIC.to_vec();
+    head.extend(words.iter().flat_map(|w| (*w as u32).to_le_bytes()));
+    out.write_all(&head)?;
+    out.write_all(blake3::hash(&head).as_bytes())?;
+    let mut content = Vec::new();
+    for r in records {
+        content.clear();
+        content.extend(r.image.iter().flat_map(|v| v.to_le_bytes()));
+        content.extend_from_slice(&r.mask);
+        out.write_all(&content)?;
+        out.write_all(blake3::hash(&content).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn as_cache(error: DataError) -> DataError {
+    match error {
+        DataError::Io { path, source } => DataError::Cache { path, source },
+        other => other,
+    }
+}

@@ -1,0 +1,146 @@
+//! A volume's way through a trained network and back: slices in, labels out.
+
+use super::error::DataError;
+use super::header::Geometry;
+use super::preprocess::{Rect, crops, cut_image, filter};
+use super::resize::bilinear;
+use super::settings::{DataSettings, Task};
+use super::volume::{Labels, Volume};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::path::Path;
+
+/// One input of the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SliceInput {
+    /// Slice of the volume.
+    pub slice: usize,
+    /// Where on the slice.
+    pub rect: Rect,
+    /// Grey values, preprocessed as in training; [rows, columns] of `DataSettings::size`.
+    pub image: Vec<f32>,
+}
+
+/// The inputs of some slices of a volume, in order. Every slice counts, whatever `select` says.
+///
+/// Kidney task: one whole slice each, and `labels` are not looked at. Tumour task: the padded crops around the components
+/// of `labels`, with or without a known tumour; a slice without labels gives none.
+///
+/// - Errors: `NoLabels` for the tumour task without labels, `ShapeMismatch`.
+pub fn inputs(
+    volume: &Volume,
+    labels: Option<&Labels>,
+    slices: Range<usize>,
+    settings: &DataSettings,
+) -> Result<Vec<SliceInput>, DataError> {
+    let [count, rows, columns] = volume.geometry.shape;
+    let shape = [rows, columns];
+    let labels = match (settings.task, labels) {
+        (Task::Kidney, _) => None,
+        (Task::Tumor, None) => {
+            return Err(DataError::NoLabels {
+                path: volume.path.clone(),
+            });
+        }
+        (Task::Tumor, Some(l)) if l.geometry.shape != volume.geometry.shape => {
+            return Err(DataError::ShapeMismatch {
+                image_path: volume.path.clone(),
+                mask_path: l.path.clone(),
+                image: volume.geometry.shape,
+                mask: l.geometry.shape,
+            });
+        }
+        (Task::Tumor, Some(l)) => Some(l),
+    };
+    let of_slice = |z: usize| {
+        let rects = match labels {
+            None => vec![Rect::whole(shape)],
+            Some(l) => crops(l.slice(z), shape, settings.crop)
+                .into_iter()
+                .map(|r| r.grown(settings.pad, shape))
+                .collect(),
+        };
+        if rects.is_empty() {
+            return Vec::new();
+        }
+        let filtered = filter(&volume.slice(z), shape, settings);
+        let input = |rect| SliceInput {
+            slice: z,
+            rect,
+            image: cut_image(&filtered, columns, rect, settings.size),
+        };
+        rects.into_iter().map(input).collect()
+    };
+    let found: Vec<Vec<SliceInput>> = (slices.start..slices.end.min(count))
+        .into_par_iter()
+        .map(of_slice)
+        .collect();
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// A label volume that grows from the network's answers.
+#[derive(Clone, Debug)]
+pub struct MaskBuilder {
+    geometry: Geometry,
+    labels: Vec<u8>,
+    label: u8,
+}
+
+impl MaskBuilder {
+    /// Starts for a volume: empty for the kidney task (label 1); for the tumour task (label 2) from `labels`, whose
+    /// tumours count as kidney until they are found.
+    pub fn new(geometry: &Geometry, labels: Option<&Labels>, settings: &DataSettings) -> Self {
+        let empty = || vec![0; geometry.voxels()];
+        let (labels, label) = match settings.task {
+            Task::Kidney => (empty(), 1),
+            Task::Tumor => {
+                let kidneys = labels.filter(|l| l.geometry.shape == geometry.shape);
+                let start = kidneys.map(|l| l.voxels.iter().map(|v| (*v).min(1)).collect());
+                (start.unwrap_or_else(empty), 2)
+            }
+        };
+        MaskBuilder {
+            geometry: geometry.clone(),
+            labels,
+            label,
+        }
+    }
+
+    /// Adds the network's answer to one input: resized back (bilinear, half-pixel centres) and labelled where it
+    /// exceeds `threshold`. Where inputs overlap, one of them suffices.
+    ///
+    /// - Shapes: `probabilities: [size[0] * size[1]]`
+    pub fn add(
+        &mut self,
+        slice: usize,
+        rect: Rect,
+        probabilities: &[f32],
+        size: [usize; 2],
+        threshold: f32,
+    ) {
+        let [_, rows, columns] = self.geometry.shape;
+        let there = bilinear(probabilities, size, rect.shape());
+        let width = rect.shape()[1];
+        let plane = &mut self.labels[slice * rows * columns..][..rows * columns];
+        for (line, y) in there.chunks_exact(width).zip(rect.y0..) {
+            let to = &mut plane[y * columns + rect.x0..][..width];
+            for (l, p) in to.iter_mut().zip(line) {
+                if *p > threshold {
+                    *l = self.label;
+                }
+            }
+        }
+    }
+
+    /// The labels so far; [slice, row, column].
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// Writes the labels as NIfTI with the shape, affine and codes of the volume.
+    ///
+    /// - Errors: `Io`.
+    pub fn write(&self, path: &Path) -> Result<(), DataError> {
+        Labels::write(path, &self.geometry, &self.labels)
+    }
+}
