@@ -1,0 +1,180 @@
+//! Every op on every executor: against PyTorch, in single against double precision, its gradient against central
+//! differences, and the GPU against the CPU.
+
+mod batch_norm;
+mod case;
+mod convolution;
+mod element_wise;
+mod golden;
+mod maps;
+mod run;
+mod training;
+
+use case::{Case, Rng, entry};
+use hqcc::cpu::{CpuExecutor, function};
+use hqcc::executor::Executor;
+use hqcc_compiler::ops::OPS;
+use run::{double, double_on, single};
+
+/// The case lists by op.
+const CASES: &[(&str, fn(&mut Rng) -> Case)] = &[
+    ("adam", training::adam),
+    ("add", element_wise::add),
+    ("affine", element_wise::affine),
+    ("argmax", training::argmax),
+    ("batch_norm", batch_norm::batch_norm),
+    ("batch_norm_grad_input", batch_norm::batch_norm_grad_input),
+    ("batch_norm_sums", batch_norm::batch_norm_sums),
+    ("batch_stats", batch_norm::batch_stats),
+    ("bce_with_logits", element_wise::bce_with_logits),
+    ("channel_sum", convolution::channel_sum),
+    ("concat", maps::concat),
+    ("conv2d", convolution::conv2d),
+    ("conv2d_grad_weight", convolution::conv2d_grad_weight),
+    ("conv_transpose2d", convolution::conv_transpose2d),
+    ("crop2d", maps::crop2d),
+    ("cross_entropy", training::cross_entropy),
+    ("cross_entropy_grad", training::cross_entropy_grad),
+    ("div", element_wise::div),
+    ("exp", element_wise::exp),
+    ("expand", element_wise::expand),
+    ("matmul", training::matmul),
+    ("max_pool2d", maps::max_pool2d),
+    ("max_pool2d_grad", maps::max_pool2d_grad),
+    ("mul", element_wise::mul),
+    ("pad2d", maps::pad2d),
+    ("reduce_sum", maps::reduce_sum),
+    ("relu", element_wise::relu),
+    ("relu_grad", element_wise::relu_grad),
+    ("reshape", maps::reshape),
+    ("resize2d", maps::resize2d),
+    ("resize2d_grad", maps::resize2d_grad),
+    ("running_average", batch_norm::running_average),
+    ("sgd", training::sgd),
+    ("sigmoid", element_wise::sigmoid),
+    ("slice", maps::slice),
+    ("stack_rows", batch_norm::stack_rows),
+    ("sub", element_wise::sub),
+    ("take_row", batch_norm::take_row),
+    ("threshold", element_wise::threshold),
+];
+
+/// Ops that the engines fill by themselves.
+const LEAVES: &[&str] = &["constant", "input", "parameter"];
+
+/// Random cases of each op.
+fn cases(count: u64) -> impl Iterator<Item = Case> {
+    CASES.iter().enumerate().flat_map(move |(at, (_, make))| {
+        (0..count).map(move |seed| make(&mut Rng::new(seed * 1000 + at as u64)))
+    })
+}
+
+#[test]
+fn every_op_has_its_parts() {
+    let mut missing = Vec::new();
+    for info in OPS.iter().filter(|info| !LEAVES.contains(&info.name)) {
+        if function::<f32>(info.name).is_none() {
+            missing.push(format!("`{}` has no function on the CPU", info.name));
+        }
+        if !CASES.iter().any(|(name, _)| *name == info.name) {
+            missing.push(format!("`{}` has no cases", info.name));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    for (name, make) in CASES {
+        assert_eq!(make(&mut Rng::new(1)).op.name(), *name);
+    }
+}
+
+#[test]
+fn single_precision_follows_double_precision() {
+    for case in cases(12) {
+        let (graph, _, _) = case
+            .graph()
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        let given = case.values();
+        let want = double(&graph, &given).unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        let got = single(&mut CpuExecutor::<f32>::new(), &graph, &given)
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        for (name, want) in &want {
+            // Values are rounded on the way out even where they are only moved.
+            let tolerance = case.tolerance;
+            let want: Vec<f64> = want.iter().map(|&v| f64::from(v as f32)).collect();
+            if let Some(difference) = tolerance.difference(&got[name], &want) {
+                panic!("{}, {name}: {difference}", case.describe());
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    const H: f64 = 1e-5;
+    for case in cases(8).filter(|case| !case.wrt.is_empty()) {
+        let graph = case
+            .gradient_graph()
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        let entry = entry(graph);
+        let mut executor = CpuExecutor::<f64>::new();
+        executor
+            .load("case", &entry)
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        let mut given = case.values();
+        let mut rng = Rng::new(7);
+        let (_, r) = entry
+            .inputs()
+            .into_iter()
+            .find(|(name, _)| name == "r")
+            .expect("input r");
+        let weights = (0..r.elements()).map(|_| rng.real(-1.0, 1.0)).collect();
+        given.insert("r".into(), (r, weights));
+        let exact = double_on(&mut executor, &entry, &given)
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        for &at in &case.wrt {
+            let (name, len) = (format!("x{at}"), case.args[at].values.len());
+            let gradient = &exact[&format!("d{at}")];
+            let scale = gradient.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
+            // A few elements of each input, spread over it.
+            for k in (0..len)
+                .step_by(len.div_ceil(9))
+                .map(|k| (k + rng.int(0, len / 9)).min(len - 1))
+            {
+                let mut loss = |delta: f64| {
+                    let mut moved = given.clone();
+                    moved.get_mut(&name).expect("the input").1[k] += delta;
+                    double_on(&mut executor, &entry, &moved).expect("a step")["loss"][0]
+                };
+                let difference = (loss(H) - loss(-H)) / (2.0 * H);
+                let error = (difference - gradient[k]).abs() / scale;
+                assert!(
+                    error < 1e-6,
+                    "{}: d{at}[{k}] is {}, central differences give {difference}",
+                    case.describe(),
+                    gradient[k]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_gives_the_same_bits_each_time() {
+    for case in cases(2) {
+        let (graph, _, _) = case
+            .graph()
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        let run =
+            || single(&mut CpuExecutor::<f32>::new(), &graph, &case.values()).expect("a step");
+        let (first, second) = (run(), run());
+        for (name, values) in &first {
+            assert!(
+                values
+                    .iter()
+                    .zip(&second[name])
+                    .all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{}, {name}",
+                case.describe()
+            );
+        }
+    }
+}

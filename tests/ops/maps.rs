@@ -1,0 +1,155 @@
+//! Cases of the ops that pool, resample and rearrange feature maps.
+
+use hqcc_compiler::graph::Op;
+use hqcc_compiler::ops::{
+    Concat, Crop2d, MaxPool2d, MaxPool2dGrad, Pad2d, ReduceSum, Reshape, Resize2d, Resize2dGrad,
+    ResizeMode, Slice,
+};
+use hqcc_compiler::tensor_type::TensorType;
+use hqcc_tests::tolerance::Tolerance;
+
+use crate::case::{Arg, Case, Rng};
+
+fn map(rng: &mut Rng) -> [usize; 4] {
+    [
+        rng.int(1, 3),
+        rng.pick(&[1, 2, 7, 16, 40]),
+        rng.int(1, 9),
+        rng.int(1, 13),
+    ]
+}
+
+fn pool(rng: &mut Rng) -> (MaxPool2d, TensorType, TensorType) {
+    loop {
+        let kernel = [rng.int(1, 3), rng.int(1, 3)];
+        let op = MaxPool2d {
+            kernel,
+            stride: [rng.int(1, 3), rng.int(1, 3)],
+            padding: kernel.map(|k| rng.int(0, k / 2)),
+        };
+        let x = TensorType::image(map(rng));
+        if let Ok(y) = op.infer(std::slice::from_ref(&x)) {
+            return (op, x, y);
+        }
+    }
+}
+
+pub fn max_pool2d(rng: &mut Rng) -> Case {
+    let (op, x, _) = pool(rng);
+    Case::new(op, vec![Arg::apart(rng, x)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn max_pool2d_grad(rng: &mut Rng) -> Case {
+    let (pool, x, y) = pool(rng);
+    // Few distinct values: the first of equals must win.
+    let args = vec![Arg::classes(rng, x, 3), Arg::unit(rng, y)];
+    Case::new(MaxPool2dGrad { pool }, args, Tolerance::Close)
+}
+
+fn mode(rng: &mut Rng) -> ResizeMode {
+    rng.pick(&[
+        ResizeMode::Nearest,
+        ResizeMode::Bilinear,
+        ResizeMode::BilinearCorners,
+    ])
+}
+
+pub fn resize2d(rng: &mut Rng) -> Case {
+    let x = map(rng);
+    let size = if rng.coin() {
+        [x[2] * 2, x[3] * 2]
+    } else {
+        [rng.int(1, 9), rng.int(1, 9)]
+    };
+    let op = Resize2d {
+        size,
+        mode: mode(rng),
+    };
+    Case::new(
+        op,
+        vec![Arg::unit(rng, TensorType::image(x))],
+        Tolerance::Close,
+    )
+    .wrt(&[0])
+}
+
+pub fn resize2d_grad(rng: &mut Rng) -> Case {
+    let op = Resize2dGrad {
+        size: [rng.int(1, 6), rng.int(1, 6)],
+        mode: mode(rng),
+    };
+    let ty = TensorType::image(map(rng));
+    Case::new(op, vec![Arg::unit(rng, ty)], Tolerance::Close)
+}
+
+pub fn pad2d(rng: &mut Rng) -> Case {
+    let op = Pad2d {
+        rows: [rng.int(0, 2), rng.int(0, 3)],
+        columns: [rng.int(0, 3), rng.int(0, 2)],
+    };
+    let ty = TensorType::image(map(rng));
+    Case::new(op, vec![Arg::unit(rng, ty)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn crop2d(rng: &mut Rng) -> Case {
+    let [n, c, h, w] = map(rng);
+    let op = Crop2d {
+        rows: [rng.int(0, 2), rng.int(0, 3)],
+        columns: [rng.int(0, 3), rng.int(0, 2)],
+    };
+    let ty = TensorType::image([n, c, h + 5, w + 5]);
+    Case::new(op, vec![Arg::unit(rng, ty)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn concat(rng: &mut Rng) -> Case {
+    let [n, _, h, w] = map(rng);
+    let count = rng.int(2, 4);
+    let args: Vec<Arg> = (0..count)
+        .map(|_| {
+            let ty = TensorType::image([n, rng.int(1, 9), h, w]);
+            Arg::unit(rng, ty)
+        })
+        .collect();
+    let wrt: Vec<usize> = (0..count).collect();
+    Case::new(Concat, args, Tolerance::Exact).wrt(&wrt)
+}
+
+pub fn slice(rng: &mut Rng) -> Case {
+    let x = map(rng);
+    let start = rng.int(0, x[1] - 1);
+    let op = Slice {
+        start,
+        channels: rng.int(1, x[1] - start),
+    };
+    Case::new(
+        op,
+        vec![Arg::unit(rng, TensorType::image(x))],
+        Tolerance::Exact,
+    )
+    .wrt(&[0])
+}
+
+pub fn reshape(rng: &mut Rng) -> Case {
+    let [n, c, h, w] = map(rng);
+    let ty = TensorType::image([n, c, h, w]);
+    let to = TensorType::plain([n, h * w, c]);
+    let (from, to) = if rng.coin() { (ty, to) } else { (to, ty) };
+    Case::new(Reshape { to }, vec![Arg::unit(rng, from)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn reduce_sum(rng: &mut Rng) -> Case {
+    let shape = map(rng);
+    let ty = match rng.int(0, 3) {
+        0 => TensorType::plain(shape.to_vec()),
+        1 => TensorType::kernel(shape),
+        2 => TensorType::plain([rng.int(1, 3), 40_000]),
+        _ => TensorType::image(shape),
+    };
+    let axes = (0..ty.rank()).filter(|_| rng.coin()).collect();
+    Case::new(
+        ReduceSum { axes },
+        vec![Arg::unit(rng, ty)],
+        Tolerance::Accumulated,
+    )
+    .wrt(&[0])
+}
