@@ -1,9 +1,12 @@
 //! Cases of the ops of batch normalisation.
 
+use std::sync::Arc;
+
+use hqcc_compiler::graph::{Graph, NodeId, Op};
 use hqcc_compiler::ops::{
     BatchNorm, BatchNormGradInput, BatchNormSums, BatchStats, RunningAverage, StackRows, TakeRow,
 };
-use hqcc_compiler::tensor_type::TensorType;
+use hqcc_compiler::tensor_type::{ShapeError, TensorType};
 use hqcc_tests::tolerance::Tolerance;
 
 use crate::case::{Arg, Case, Rng};
@@ -73,6 +76,16 @@ pub fn batch_norm(rng: &mut Rng) -> Case {
         let stats = graph.add(BatchStats, &inputs[..1], "stats")?;
         graph.add_shared(op.clone(), &[inputs[0], stats, inputs[1], inputs[2]], "y")
     })
+}
+
+/// The op with the statistics of its own input: inputs `(x, gamma, beta)`.
+pub fn of_the_batch(
+    graph: &mut Graph,
+    op: &Arc<dyn Op>,
+    inputs: &[NodeId],
+) -> Result<NodeId, ShapeError> {
+    let stats = graph.add(BatchStats, &inputs[..1], "stats")?;
+    graph.add_shared(op.clone(), &[inputs[0], stats, inputs[1], inputs[2]], "y")
 }
 
 pub fn batch_norm_sums(rng: &mut Rng) -> Case {

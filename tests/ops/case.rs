@@ -90,7 +90,8 @@ impl Arg {
     }
 }
 
-type Build = fn(&mut Graph, &Arc<dyn Op>, &[NodeId]) -> Result<NodeId, ShapeError>;
+/// Adds a case's op, and what it needs, to a graph.
+pub type Build = fn(&mut Graph, &Arc<dyn Op>, &[NodeId]) -> Result<NodeId, ShapeError>;
 
 /// An op, its inputs, the inputs whose gradient is checked, and how near results must be.
 #[derive(Clone)]

@@ -1,16 +1,16 @@
 //! Ops against PyTorch in double precision: golden/ops.json, written by golden/ops.py.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use hqcc::cpu::CpuExecutor;
-use hqcc_compiler::ops::{self, BatchNorm, BatchStats};
+use hqcc_compiler::ops::{self, BatchNorm};
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_tests::tolerance::Tolerance;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::case::{Arg, Case};
+use crate::batch_norm::of_the_batch;
+use crate::case::{Arg, Build, Case};
 use crate::run::{double, single};
 
 #[derive(Deserialize)]
@@ -78,12 +78,7 @@ fn case(golden: &GoldenCase) -> Case {
         .keys()
         .map(|at| at.parse().expect("an index"))
         .collect();
-    let build = batch.then_some(
-        (|graph, op, inputs| {
-            let stats = graph.add(BatchStats, &inputs[..1], "stats")?;
-            graph.add_shared(op.clone(), &[inputs[0], stats, inputs[1], inputs[2]], "y")
-        }) as fn(&mut _, &Arc<_>, &[_]) -> _,
-    );
+    let build = batch.then_some(of_the_batch as Build);
     Case {
         op,
         args,
