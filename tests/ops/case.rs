@@ -127,12 +127,21 @@ impl Case {
         self
     }
 
-    /// The graph of the case: inputs `x0, x1, ...` (state where the op overwrites them), output `y`.
+    /// The name of an input; that of state holds its shape, since an executor keeps state from case to case.
+    pub fn name(&self, at: usize) -> String {
+        if self.op.overwrites().contains(&at) {
+            format!("x{at} of {}", self.args[at].ty)
+        } else {
+            format!("x{at}")
+        }
+    }
+
+    /// The graph of the case: one input for each argument (state where the op overwrites it), output `y`.
     pub fn graph(&self) -> Result<(Graph, Vec<NodeId>, NodeId), ShapeError> {
         let mut graph = Graph::default();
         let mut inputs = Vec::new();
         for (at, arg) in self.args.iter().enumerate() {
-            let (ty, name) = (arg.ty.clone(), format!("x{at}"));
+            let (ty, name) = (arg.ty.clone(), self.name(at));
             inputs.push(if self.op.overwrites().contains(&at) {
                 let init = Init::Constant { value: 0.0 };
                 let kind = ParameterKind::Moment;
@@ -193,7 +202,7 @@ impl Case {
         self.args
             .iter()
             .enumerate()
-            .map(|(at, arg)| (format!("x{at}"), (arg.ty.clone(), arg.values.clone())))
+            .map(|(at, arg)| (self.name(at), (arg.ty.clone(), arg.values.clone())))
             .collect()
     }
 

@@ -186,7 +186,7 @@ fn optimisers_walk_as_those_of_pytorch() {
                 panic!("{}, step {t}: {difference}", golden.name);
             }
             for (at, arg) in state.iter_mut().enumerate() {
-                arg.values = after[&format!("x{at}")].clone();
+                arg.values = after[&case.name(at)].clone();
             }
             walked += 1;
         }

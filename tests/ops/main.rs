@@ -7,12 +7,14 @@ mod convolution;
 mod element_wise;
 mod golden;
 mod maps;
+mod quantum;
 mod run;
 mod training;
 
 use case::{Case, Rng, entry};
 use hqcc::cpu::{CpuExecutor, function};
 use hqcc::executor::Executor;
+use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
 use hqcc_compiler::ops::OPS;
 use run::{double, double_on, single};
 
@@ -28,6 +30,8 @@ const CASES: &[(&str, fn(&mut Rng) -> Case)] = &[
     ("batch_stats", batch_norm::batch_stats),
     ("bce_with_logits", element_wise::bce_with_logits),
     ("channel_sum", convolution::channel_sum),
+    ("circuit", quantum::circuit),
+    ("circuit_grad", quantum::circuit_grad),
     ("concat", maps::concat),
     ("conv2d", convolution::conv2d),
     ("conv2d_grad_weight", convolution::conv2d_grad_weight),
@@ -38,6 +42,9 @@ const CASES: &[(&str, fn(&mut Rng) -> Case)] = &[
     ("div", element_wise::div),
     ("exp", element_wise::exp),
     ("expand", element_wise::expand),
+    ("lpp", quantum::lpp),
+    ("lpp_grad_parameters", quantum::lpp_grad_parameters),
+    ("lpp_grad_probability", quantum::lpp_grad_probability),
     ("matmul", training::matmul),
     ("max_pool2d", maps::max_pool2d),
     ("max_pool2d_grad", maps::max_pool2d_grad),
@@ -57,10 +64,25 @@ const CASES: &[(&str, fn(&mut Rng) -> Case)] = &[
     ("sub", element_wise::sub),
     ("take_row", batch_norm::take_row),
     ("threshold", element_wise::threshold),
+    ("weight_map", quantum::weight_map),
+    ("weight_map_grad", quantum::weight_map_grad),
 ];
 
 /// Ops that the engines fill by themselves.
 const LEAVES: &[&str] = &["constant", "input", "parameter"];
+
+/// The GPU; `None`, and a line that says so, where there is no adapter. With `HQCC_REQUIRE_GPU=1` that is a failure.
+fn gpu() -> Option<GpuExecutor> {
+    match select(&DeviceChoice::Gpu) {
+        Ok(device) => device.map(GpuExecutor::new),
+        Err(error) => {
+            let required = std::env::var("HQCC_REQUIRE_GPU").is_ok_and(|v| v == "1");
+            assert!(!required, "{error}");
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
 
 /// Random cases of each op.
 fn cases(count: u64) -> impl Iterator<Item = Case> {
@@ -131,7 +153,7 @@ fn gradients_are_central_differences() {
         let exact = double_on(&mut executor, &entry, &given)
             .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
         for &at in &case.wrt {
-            let (name, len) = (format!("x{at}"), case.args[at].values.len());
+            let (name, len) = (case.name(at), case.args[at].values.len());
             let gradient = &exact[&format!("d{at}")];
             let scale = gradient.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
             // A few elements of each input, spread over it.
@@ -177,4 +199,33 @@ fn a_step_gives_the_same_bits_each_time() {
             );
         }
     }
+}
+
+#[test]
+fn the_gpu_follows_the_cpu() {
+    let Some(mut gpu) = gpu() else {
+        return;
+    };
+    let mut faults = Vec::new();
+    for case in cases(3) {
+        let (graph, _, _) = case
+            .graph()
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        let given = case.values();
+        let want = single(&mut CpuExecutor::<f32>::new(), &graph, &given)
+            .unwrap_or_else(|e| panic!("{}: {e}", case.describe()));
+        match single(&mut gpu, &graph, &given) {
+            Err(error) => faults.push(format!("{}: {error}", case.describe())),
+            Ok(got) => faults.extend(want.iter().filter_map(|(name, want)| {
+                let difference = case.tolerance.difference(&got[name], want)?;
+                Some(format!("{}, {name}: {difference}", case.describe()))
+            })),
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
