@@ -1,5 +1,7 @@
 //! Timings: medians over repeated runs on a named device, as a table and as JSON.
 
+pub mod steps;
+
 use std::time::Instant;
 
 use serde::Serialize;

@@ -1,10 +1,13 @@
 //! Arguments that several commands share.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use crate::train::progress::MessageFormat;
 
 /// Writes a command's result to standard output.
 ///
@@ -41,6 +44,11 @@ impl Bar {
         Bar(bar)
     }
 
+    /// There are `total` pieces in all.
+    pub fn length(&self, total: u64) {
+        self.0.set_length(total);
+    }
+
     /// `done` pieces are done.
     pub fn set(&self, done: u64) {
         self.0.set_position(done);
@@ -50,4 +58,34 @@ impl Bar {
     pub fn end(self) {
         self.0.finish_and_clear();
     }
+}
+
+/// A `.hqc` file and the settings that the command line changes.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// The .hqc file.
+    pub file: PathBuf,
+    /// Change a setting; the value is in .hqc syntax. May be given several times.
+    ///
+    /// `-s train.epochs=5`, `-s data.root='"volumes"'`, `-s train.optim='sgd(lr = 0.1)'`
+    #[arg(short = 's', long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Which device computes.
+#[derive(Debug, Args)]
+pub struct DeviceArgs {
+    /// auto, cpu, gpu, a part of an adapter's name, or its number in `hqcc devices`.
+    ///
+    /// `auto` takes a hardware GPU if there is one, otherwise the CPU.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+}
+
+/// How messages are written.
+#[derive(Debug, Args)]
+pub struct MessageArgs {
+    /// How messages are written.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub message_format: MessageFormat,
 }

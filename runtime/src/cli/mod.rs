@@ -3,10 +3,24 @@
 //! Exit codes: 0 success, 1 an error (printed to standard error), 2 wrong usage. Results go to standard output.
 
 mod args;
+mod bench;
+mod build;
+mod check;
 mod completions;
+mod device;
+mod devices;
+mod eval;
+mod experiment;
 mod failure;
 mod fmt;
+mod graph;
+mod new;
+mod ops;
 mod phantom;
+mod predict;
+mod resume;
+mod run;
+mod session;
 mod source;
 
 use std::process::ExitCode;
@@ -41,8 +55,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
+    Check(check::Check),
     Fmt(fmt::Fmt),
+    Graph(graph::GraphCommand),
+    Run(run::RunCommand),
+    Resume(resume::Resume),
+    Eval(eval::Eval),
+    Predict(predict::Predict),
+    Build(build::Build),
+    Devices(devices::Devices),
     Phantom(phantom::Phantom),
+    Bench(bench::Bench),
+    Ops(ops::Ops),
     Completions(completions::Completions),
 }
 
@@ -50,8 +75,19 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::New(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Fmt(command) => command.run(),
+        Command::Graph(command) => command.run(),
+        Command::Run(command) => command.run(),
+        Command::Resume(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Predict(command) => command.run(),
+        Command::Build(command) => command.run(),
+        Command::Devices(command) => command.run(),
         Command::Phantom(command) => command.run(),
+        Command::Bench(command) => command.run(),
+        Command::Ops(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match done {

@@ -1,0 +1,89 @@
+//! `hqcc eval`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::Failure;
+use super::args::{DeviceArgs, MessageArgs};
+use super::experiment::Experiment;
+use super::session::{Session, open_device};
+use crate::report::table::grouped;
+use crate::train::folder::RunFolder;
+use crate::train::network::EVALUATE;
+use crate::train::progress::Reporter;
+use crate::train::run_loop::evaluate;
+use crate::weights;
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The best epoch's; the last one's where none is kept.
+    #[default]
+    Best,
+    /// The newest.
+    Last,
+}
+
+impl Which {
+    /// The file in a run's folder.
+    pub fn file(self, folder: &RunFolder) -> PathBuf {
+        let best = folder.best();
+        if self == Which::Best && best.is_file() { best } else { folder.last() }
+    }
+}
+
+/// Measure a trained network on the test split of its data.
+///
+/// DSC and IoU of each sample, then mean and standard deviation; two empty masks count 1, one empty mask 0.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    hqcc eval runs/first-1\n  \
+    hqcc eval runs/first-1 --checkpoint last -s data.test=20..40")]
+pub struct Eval {
+    /// Folder of the run.
+    run: PathBuf,
+    /// The checkpoint.
+    #[arg(long, value_enum, default_value_t)]
+    checkpoint: Which,
+    /// Change a setting of the run, such as its data.
+    #[arg(short = 's', long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    messages: MessageArgs,
+}
+
+impl Eval {
+    /// Evaluates.
+    pub fn run(self) -> Result<(), Failure> {
+        let format = self.messages.message_format;
+        let folder = RunFolder::open(&self.run)?;
+        let experiment = Experiment::open(&folder.experiment().display().to_string(), &self.set, format)?;
+        let reporter = Reporter::new(format);
+        let executor = open_device(&self.device.device, &reporter)?;
+        let mut session = Session::prepare(experiment, executor, &[EVALUATE], folder.path(), &reporter)?;
+        let file = self.checkpoint.file(&folder);
+        let (state, _) = weights::load(&file)?;
+        session.network.restore(&state).map_err(Failure::new)?;
+        let results = evaluate(&mut session.network, &session.samples)?;
+        let (dsc, iou) = (results.scores.dsc(), results.scores.iou());
+        let text = format!(
+            "{} on {} test samples: DSC {:.4} ± {:.4}, IoU {:.4} ± {:.4}, loss {:.4}",
+            file.display(),
+            grouped(results.scores.len() as u64),
+            dsc.mean,
+            dsc.sd,
+            iou.mean,
+            iou.sd,
+            results.loss
+        );
+        let value = json!({
+            "checkpoint": file, "samples": results.scores.len(), "dsc": dsc, "iou": iou, "loss": results.loss,
+        });
+        reporter.fact("results", &text, value);
+        Ok(())
+    }
+}

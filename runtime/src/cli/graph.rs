@@ -1,0 +1,102 @@
+//! `hqcc graph`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use hqcc_compiler::graph::Graph;
+use hqcc_compiler::graph::dot::{DotOptions, to_dot};
+use hqcc_compiler::passes::fuse::fuse;
+
+use super::Failure;
+use super::args::{SourceArgs, print};
+use super::experiment::Experiment;
+use crate::durable::replace_file;
+use crate::train::progress::MessageFormat;
+
+/// How far the graph has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// As the source says.
+    Source,
+    /// After the rewrite rules: generated weights are in place.
+    #[default]
+    Qpg,
+    /// A whole training step: loss, gradients, optimiser.
+    Autodiff,
+    /// The training step with chains of element-wise operations joined, as a GPU runs it.
+    Fuse,
+}
+
+/// A pass whose changes can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Pass {
+    /// The rewrite rules.
+    Qpg,
+}
+
+/// Print the network as DOT, the language of Graphviz, at any stage of the compiler.
+///
+/// Blocks are drawn as clusters; generated weights and frozen parameters have their own colours; edges carry shapes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    hqcc graph first.hqc | dot -Tsvg > first.svg\n  \
+    hqcc graph first.hqc --depth 1 -o overview.dot    one box per block\n  \
+    hqcc graph first.hqc --after autodiff -o step.dot\n  \
+    hqcc graph first.hqc --diff qpg -o diff.dot       what the rewrite rules changed")]
+pub struct GraphCommand {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The stage to show.
+    #[arg(long, value_enum, default_value_t)]
+    after: Stage,
+    /// Show blocks nested deeper than this as one box each.
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Mark what a pass added and took away.
+    #[arg(long, value_enum, value_name = "PASS", conflicts_with = "after")]
+    diff: Option<Pass>,
+    /// Write to a file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl GraphCommand {
+    /// Prints the graph.
+    pub fn run(self) -> Result<(), Failure> {
+        let path = self.source.file.display().to_string();
+        let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
+        let batch = experiment.study.train.batch;
+        let mut options = DotOptions { title: experiment.study.model.clone(), depth: self.depth, ..DotOptions::default() };
+        let graph = match self.diff {
+            Some(Pass::Qpg) => {
+                let before = experiment.network(batch, true)?.graph;
+                let after = experiment.rewritten(batch, true)?.graph;
+                let (old, new) = (names(&before), names(&after));
+                options.added = &new - &old;
+                options.removed = &old - &new;
+                after
+            }
+            None => staged(&experiment, self.after, batch)?,
+        };
+        let dot = to_dot(&graph, &options);
+        match self.output {
+            None => print(&dot),
+            Some(path) => replace_file(&path, dot.as_bytes())
+                .map_err(|e| Failure::new(format!("cannot write {}: {e}", path.display()))),
+        }
+    }
+}
+
+fn staged(experiment: &Experiment, stage: Stage, batch: usize) -> Result<Graph, Failure> {
+    Ok(match stage {
+        Stage::Source => experiment.network(batch, true)?.graph,
+        Stage::Qpg => experiment.rewritten(batch, true)?.graph,
+        Stage::Autodiff => experiment.train_step(batch)?.graph,
+        Stage::Fuse => fuse(&experiment.train_step(batch)?.graph)?,
+    })
+}
+
+fn names(graph: &Graph) -> BTreeSet<String> {
+    graph.ids().map(|id| graph.name(id).to_owned()).collect()
+}
