@@ -11,9 +11,10 @@ use hqcc::train::folder::RunFolder;
 use hqcc::train::log::{self, Record};
 use hqcc::train::network::{EVALUATE, Network, TRAIN};
 use hqcc::train::progress::Reporter;
-use hqcc::train::run_loop::{Batch, Ending, Measure, Run, Schedule, replay};
+use hqcc::train::run_loop::{Batch, Ending, Run, Schedule, replay};
 use hqcc::train::samples::SliceSamples;
 use hqcc::weights::Weights;
+use hqcc_compiler::experiment::{Keep, Metric};
 use hqcc_compiler::graph::{Graph, NodeId};
 use hqcc_compiler::ops::{Builder, Input, LAYERS, SettingValue, Settings};
 use hqcc_compiler::passes::loss::Loss;
@@ -174,7 +175,7 @@ fn train(samples: &SliceSamples, folder: &RunFolder, stop_after: u64, resume: bo
     };
     let schedule = Schedule {
         epochs: EPOCHS,
-        keep: Measure::Dsc,
+        keep: Keep::Best(Metric::Dsc),
         save_every: 0,
     };
     let reporter = &mut Reporter::silent();

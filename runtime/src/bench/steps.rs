@@ -29,7 +29,10 @@ fn inputs(entry: &Entry) -> Vec<(String, Tensor)> {
 
 fn load(executor: &mut dyn Executor, entry: &Entry) -> Result<(), ExecutorError> {
     executor.load("train", entry)?;
-    entry.state().iter().try_for_each(|tensor| executor.write(&tensor.name, &initialise(tensor, 1)))
+    entry
+        .state()
+        .iter()
+        .try_for_each(|tensor| executor.write(&tensor.name, &initialise(tensor, 1)))
 }
 
 /// Times training steps as the training loop runs them: the next step is handed in before the last one is awaited.
@@ -44,9 +47,20 @@ pub fn time_steps(
 ) -> Result<Timing, ExecutorError> {
     load(&mut *executor, entry)?;
     let inputs = inputs(entry);
-    let inputs: Vec<(&str, &Tensor)> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let inputs: Vec<(&str, &Tensor)> = inputs
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .collect();
     let graph = &entry.graph;
-    let flops = graph.ids().map(|id| graph.node(id).op.flops(&graph.input_types(id), graph.ty(id))).sum();
+    let flops = graph
+        .ids()
+        .map(|id| {
+            graph
+                .node(id)
+                .op
+                .flops(&graph.input_types(id), graph.ty(id))
+        })
+        .sum();
     executor.submit("train", &inputs)?;
     let timing = time(name, effort, Some(flops), || {
         executor.submit("train", &inputs)?;
@@ -64,7 +78,10 @@ pub fn profile(entry: &Entry) -> Result<Vec<OpTime>, ExecutorError> {
     let mut cpu = CpuExecutor::<f32>::new();
     load(&mut cpu, entry)?;
     let inputs = inputs(entry);
-    let inputs: Vec<(&str, &Tensor)> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    let inputs: Vec<(&str, &Tensor)> = inputs
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .collect();
     cpu.run("train", &inputs)?;
     cpu.start_profile();
     for _ in 0..3 {

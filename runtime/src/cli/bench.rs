@@ -9,8 +9,8 @@ use super::Failure;
 use super::args::{DeviceArgs, MessageArgs, print};
 use super::device;
 use super::experiment::Experiment;
-use crate::bench::{Effort, Timing, table};
 use crate::bench::steps::{profile, time_steps};
+use crate::bench::{Effort, Timing, table};
 use crate::report::table::{Align, Table, si};
 use crate::train::progress::MessageFormat;
 
@@ -45,7 +45,9 @@ enum Model {
 
 /// Time whole training steps: forward, loss, backward, optimiser.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  hqcc bench step --model unet --width 64 --size 256 --batch 8 --device cpu")]
+#[command(
+    after_help = "Example:\n  hqcc bench step --model unet --width 64 --size 256 --batch 8 --device cpu"
+)]
 struct Step {
     /// The networks, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Model::Unet, Model::Qunet])]
@@ -90,8 +92,13 @@ impl Step {
         let mut timings: Vec<Timing> = Vec::new();
         for model in &self.model {
             let entry = self.entry(*model)?;
-            let Step { width, size, batch, .. } = &self;
-            let name = format!("{} step, width {width}, {size}x{size}, batch {batch}", model.name());
+            let Step {
+                width, size, batch, ..
+            } = &self;
+            let name = format!(
+                "{} step, width {width}, {size}x{size}, batch {batch}",
+                model.name()
+            );
             if self.profile {
                 print(&format!("{name}\n{}\n", profile_table(&entry)?))?;
                 continue;
@@ -102,7 +109,11 @@ impl Step {
                 print(&format!("device: {device}\n"))?;
             }
             words = device;
-            let effort = Effort { warm_up: 1, runs: self.runs, seconds: self.seconds };
+            let effort = Effort {
+                warm_up: 1,
+                runs: self.runs,
+                seconds: self.seconds,
+            };
             timings.push(time_steps(executor, &name, &entry, effort).map_err(Failure::new)?);
         }
         if self.profile {
@@ -111,16 +122,24 @@ impl Step {
         if human {
             print(&table(&timings).to_string())
         } else {
-            print(&format!("{}\n", json!({ "reason": "bench", "device": words, "timings": timings })))
+            print(&format!(
+                "{}\n",
+                json!({ "reason": "bench", "device": words, "timings": timings })
+            ))
         }
     }
 
     /// The training step of the paper's recipe.
     fn entry(&self, model: Model) -> Result<Entry, Failure> {
-        let Step { width, size, batch, .. } = self;
+        let Step {
+            width, size, batch, ..
+        } = self;
         let (rule, chosen) = match model {
             Model::Unet => ("", ""),
-            Model::Qunet => ("rewrite Last { outc => qpg(blocks = 1, post = lpp) }", "rewrite = Last"),
+            Model::Qunet => (
+                "rewrite Last { outc => qpg(blocks = 1, post = lpp) }",
+                "rewrite = Last",
+            ),
         };
         let text = format!(
             "import \"unet.hqc\" as unet\n{rule}\n\
@@ -128,9 +147,16 @@ impl Step {
              train {{ model = unet.UNet(base = {width}, classes = 1) {chosen}\n data = none, loss = bce + dice,\n\
              optim = adam(lr = 1e-3, weight_decay = 5e-4), batch = {batch}, epochs = 1 }}\n"
         );
-        let files = [("bench.hqc".to_owned(), text), ("unet.hqc".to_owned(), UNET.to_owned())];
-        let world = MemoryWorld { files: files.into(), ..MemoryWorld::default() };
-        let experiment = Experiment::open_in(Box::new(world), "bench.hqc", &[], MessageFormat::Human)?;
+        let files = [
+            ("bench.hqc".to_owned(), text),
+            ("unet.hqc".to_owned(), UNET.to_owned()),
+        ];
+        let world = MemoryWorld {
+            files: files.into(),
+            ..MemoryWorld::default()
+        };
+        let experiment =
+            Experiment::open_in(Box::new(world), "bench.hqc", &[], MessageFormat::Human)?;
         experiment.train_step(*batch)
     }
 }

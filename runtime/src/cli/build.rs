@@ -65,7 +65,11 @@ impl Build {
             }
         }
         if self.emit.contains(&Emit::Json) {
-            let program = Program { format: FORMAT, model: experiment.study.model.clone(), entries };
+            let program = Program {
+                format: FORMAT,
+                model: experiment.study.model.clone(),
+                entries,
+            };
             let text = serde_json::to_string(&json!({ "program": program, "plans": plans }))?;
             write(&self.output.join("program.json"), text.as_bytes())?;
             written += 1;

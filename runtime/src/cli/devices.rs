@@ -33,7 +33,10 @@ impl Devices {
             None => device::words(cpu.device()),
         };
         if self.messages.message_format == MessageFormat::Json {
-            return print(&format!("{}\n", json!({ "adapters": adapters, "cpu": cpu.device(), "auto": auto })));
+            return print(&format!(
+                "{}\n",
+                json!({ "adapters": adapters, "cpu": cpu.device(), "auto": auto })
+            ));
         }
         let words = ["device", "name", "kind", "backend", "driver"].map(|name| (name, Align::Left));
         let sizes = ["largest buffer", "workgroup memory"].map(|name| (name, Align::Right));
@@ -51,7 +54,13 @@ impl Devices {
         }
         let info = cpu.device();
         let threads = format!("{} threads", info.threads.unwrap_or(1));
-        table.row(["cpu".into(), info.name.clone(), threads, "native".into(), info.driver.clone()]);
+        table.row([
+            "cpu".into(),
+            info.name.clone(),
+            threads,
+            "native".into(),
+            info.driver.clone(),
+        ]);
         print(&format!("{table}\n`--device auto` takes {auto}\n"))
     }
 }

@@ -30,7 +30,11 @@ impl Which {
     /// The file in a run's folder.
     pub fn file(self, folder: &RunFolder) -> PathBuf {
         let best = folder.best();
-        if self == Which::Best && best.is_file() { best } else { folder.last() }
+        if self == Which::Best && best.is_file() {
+            best
+        } else {
+            folder.last()
+        }
     }
 }
 
@@ -61,10 +65,15 @@ impl Eval {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let folder = RunFolder::open(&self.run)?;
-        let experiment = Experiment::open(&folder.experiment().display().to_string(), &self.set, format)?;
+        let experiment = Experiment::open(
+            &folder.experiment().display().to_string(),
+            &self.set,
+            format,
+        )?;
         let reporter = Reporter::new(format);
         let executor = open_device(&self.device.device, &reporter)?;
-        let mut session = Session::prepare(experiment, executor, &[EVALUATE], folder.path(), &reporter)?;
+        let mut session =
+            Session::prepare(experiment, executor, &[EVALUATE], folder.path(), &reporter)?;
         let file = self.checkpoint.file(&folder);
         let (state, _) = weights::load(&file)?;
         session.network.restore(&state).map_err(Failure::new)?;

@@ -53,7 +53,13 @@ impl Experiment {
             Err(errors) => return Err(reported(&errors, &sources, format)),
         };
         check_diagnostics(&study.warnings, &sources, format)?;
-        Ok(Experiment { sources, project, world, format, study })
+        Ok(Experiment {
+            sources,
+            project,
+            world,
+            format,
+            study,
+        })
     }
 
     /// The network as the source says, for a batch.
@@ -62,8 +68,15 @@ impl Experiment {
     /// The compiler finds an error.
     pub fn network(&self, batch: usize, training: bool) -> Result<Network, Failure> {
         let size = self.study.size(batch);
-        elaborate::network(&self.sources, &*self.world, &self.project, &self.study, size, training)
-            .map_err(|errors| self.refused(&errors))
+        elaborate::network(
+            &self.sources,
+            &*self.world,
+            &self.project,
+            &self.study,
+            size,
+            training,
+        )
+        .map_err(|errors| self.refused(&errors))
     }
 
     /// The network after its rules.
@@ -83,7 +96,10 @@ impl Experiment {
     /// Loss and optimiser.
     pub fn recipe(&self) -> Recipe {
         let train = &self.study.train;
-        Recipe { loss: train.loss.clone(), optimiser: train.optim.clone() }
+        Recipe {
+            loss: train.loss.clone(),
+            optimiser: train.optim.clone(),
+        }
     }
 
     /// The graph of a training step.
@@ -102,7 +118,8 @@ impl Experiment {
     /// The compiler finds an error.
     pub fn evaluation(&self, batch: usize) -> Result<Entry, Failure> {
         let network = self.rewritten(batch, false)?;
-        let graph = steps::evaluate(network.graph, &[], &self.study.train.loss).map_err(step_failure)?;
+        let graph =
+            steps::evaluate(network.graph, &[], &self.study.train.loss).map_err(step_failure)?;
         Ok(Entry { graph })
     }
 
@@ -113,8 +130,12 @@ impl Experiment {
     /// The compiler finds an error.
     pub fn prediction(&self, batch: usize) -> Result<(Entry, Option<Entry>), Failure> {
         let predict = steps::predict(self.network(batch, false)?.graph).map_err(step_failure)?;
-        let weights = steps::weights(self.rewritten(batch, false)?.graph, &[]).map_err(step_failure)?;
-        Ok((Entry { graph: predict }, weights.map(|graph| Entry { graph })))
+        let weights =
+            steps::weights(self.rewritten(batch, false)?.graph, &[]).map_err(step_failure)?;
+        Ok((
+            Entry { graph: predict },
+            weights.map(|graph| Entry { graph }),
+        ))
     }
 
     /// Entries for these numbers of samples to train on and to evaluate, cut into batches.
@@ -130,7 +151,11 @@ impl Experiment {
         for size in batch_sizes(test, batch) {
             entries.insert(entry_name(EVALUATE, size, batch), self.evaluation(size)?);
         }
-        Ok(Program { format: FORMAT, model: self.study.model.clone(), entries })
+        Ok(Program {
+            format: FORMAT,
+            model: self.study.model.clone(),
+            entries,
+        })
     }
 
     /// What the data section asks for.
@@ -170,7 +195,11 @@ pub fn batch_sizes(samples: usize, batch: usize) -> Vec<usize> {
 
 /// `train` for the full batch, `train.3` for one of 3.
 fn entry_name(role: &str, size: usize, batch: usize) -> String {
-    if size == batch { role.to_owned() } else { format!("{role}.{size}") }
+    if size == batch {
+        role.to_owned()
+    } else {
+        format!("{role}.{size}")
+    }
 }
 
 #[cfg(test)]

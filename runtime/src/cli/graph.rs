@@ -67,7 +67,11 @@ impl GraphCommand {
         let path = self.source.file.display().to_string();
         let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
         let batch = experiment.study.train.batch;
-        let mut options = DotOptions { title: experiment.study.model.clone(), depth: self.depth, ..DotOptions::default() };
+        let mut options = DotOptions {
+            title: experiment.study.model.clone(),
+            depth: self.depth,
+            ..DotOptions::default()
+        };
         let graph = match self.diff {
             Some(Pass::Qpg) => {
                 let before = experiment.network(batch, true)?.graph;

@@ -26,12 +26,20 @@ impl New {
     /// Writes the file.
     pub fn run(self) -> Result<(), Failure> {
         let name = self.file.display();
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&self.file).map_err(|e| match e.kind() {
-            ErrorKind::AlreadyExists => Failure::new(format!("{name} exists already; choose another name")),
-            _ => Failure::new(format!("cannot write {name}: {e}")),
-        })?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&self.file)
+            .map_err(|e| match e.kind() {
+                ErrorKind::AlreadyExists => {
+                    Failure::new(format!("{name} exists already; choose another name"))
+                }
+                _ => Failure::new(format!("cannot write {name}: {e}")),
+            })?;
         let text = STARTER.replace("models/quickstart.hqc", &self.file.to_string_lossy());
         file.write_all(text.as_bytes())?;
-        print(&format!("wrote {name}; `hqcc check {name}` explains it, `hqcc run {name}` trains it\n"))
+        print(&format!(
+            "wrote {name}; `hqcc check {name}` explains it, `hqcc run {name}` trains it\n"
+        ))
     }
 }

@@ -56,7 +56,11 @@ fn layers() -> String {
     let mut table = words(["layer", "what it computes", "settings"]);
     for layer in LAYERS {
         let settings: Vec<String> = layer.settings.iter().map(setting).collect();
-        table.row([layer.name.to_owned(), layer.doc.to_owned(), settings.join(", ")]);
+        table.row([
+            layer.name.to_owned(),
+            layer.doc.to_owned(),
+            settings.join(", "),
+        ]);
     }
     let losses: Vec<&str> = Loss::ALL.iter().map(|(name, _)| *name).collect();
     format!("{table}\nlosses: {}\n", losses.join(", "))
@@ -79,8 +83,17 @@ fn setting(setting: &Setting) -> String {
 fn gates() -> String {
     let mut table = words(["gate", "qubits", "angle", "what it does"]);
     for gate in GATES {
-        let angle = if gate.generator.is_some() { "yes" } else { "no" };
-        table.row([gate.name.to_owned(), gate.arity.to_string(), angle.to_owned(), gate.doc.to_owned()]);
+        let angle = if gate.generator.is_some() {
+            "yes"
+        } else {
+            "no"
+        };
+        table.row([
+            gate.name.to_owned(),
+            gate.arity.to_string(),
+            angle.to_owned(),
+            gate.doc.to_owned(),
+        ]);
     }
     table.to_string()
 }

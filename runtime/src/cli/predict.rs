@@ -60,7 +60,11 @@ impl Predict {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let folder = RunFolder::open(&self.run)?;
-        let experiment = Experiment::open(&folder.experiment().display().to_string(), &self.set, format)?;
+        let experiment = Experiment::open(
+            &folder.experiment().display().to_string(),
+            &self.set,
+            format,
+        )?;
         let settings = experiment.data()?;
         let outputs = self.outputs()?;
         let labels = self.kidneys.as_deref().map(Labels::read).transpose()?;
@@ -93,7 +97,9 @@ impl Predict {
         if let [_] = self.volumes.as_slice() {
             let name = self.output.to_string_lossy();
             if !(name.ends_with(".nii") || name.ends_with(".nii.gz")) {
-                return Err(Failure::new(format!("a mask is a .nii or .nii.gz file; `{name}` is neither")));
+                return Err(Failure::new(format!(
+                    "a mask is a .nii or .nii.gz file; `{name}` is neither"
+                )));
             }
             return Ok(vec![self.output.clone()]);
         }
@@ -104,10 +110,17 @@ impl Predict {
             let name = volume.file_name().map(Path::new).unwrap_or(volume);
             if let Some(other) = taken.insert(name, volume) {
                 let (a, b) = (other.display(), volume.display());
-                return Err(Failure::new(format!("{a} and {b} would give masks of the same name; run them apart")));
+                return Err(Failure::new(format!(
+                    "{a} and {b} would give masks of the same name; run them apart"
+                )));
             }
         }
-        Ok(self.volumes.iter().filter_map(|v| v.file_name()).map(|name| self.output.join(name)).collect())
+        Ok(self
+            .volumes
+            .iter()
+            .filter_map(|v| v.file_name())
+            .map(|name| self.output.join(name))
+            .collect())
     }
 }
 
@@ -123,7 +136,11 @@ struct Predictor {
 
 impl Predictor {
     /// Computes the generated weights of a checkpoint.
-    fn new(experiment: Experiment, mut executor: Box<dyn Executor>, mut weights: Weights) -> Result<Self, Failure> {
+    fn new(
+        experiment: Experiment,
+        mut executor: Box<dyn Executor>,
+        mut weights: Weights,
+    ) -> Result<Self, Failure> {
         let (_, generation) = experiment.prediction(1)?;
         if let Some(entry) = generation {
             executor.load("weights", &entry)?;
@@ -132,7 +149,12 @@ impl Predictor {
             }
             weights.extend(executor.run("weights", &[])?);
         }
-        Ok(Predictor { experiment, executor, weights, entries: BTreeMap::new() })
+        Ok(Predictor {
+            experiment,
+            executor,
+            weights,
+            entries: BTreeMap::new(),
+        })
     }
 
     /// Segments one volume.
@@ -151,11 +173,18 @@ impl Predictor {
             let end = (start + SLICES).min(slices);
             waiting.extend(inputs(volume, labels, start..end, settings)?);
             while waiting.len() >= predict.batch || (end == slices && !waiting.is_empty()) {
-                let batch: Vec<SliceInput> = waiting.drain(..predict.batch.min(waiting.len())).collect();
+                let batch: Vec<SliceInput> =
+                    waiting.drain(..predict.batch.min(waiting.len())).collect();
                 let probability = self.probability(&batch, settings.size)?;
                 let pixels = settings.size[0] * settings.size[1];
                 for (input, values) in batch.iter().zip(probability.data().chunks_exact(pixels)) {
-                    mask.add(input.slice, input.rect, values, settings.size, predict.threshold as f32);
+                    mask.add(
+                        input.slice,
+                        input.rect,
+                        values,
+                        settings.size,
+                        predict.threshold as f32,
+                    );
                     bar.set(input.slice as u64);
                 }
             }
@@ -164,13 +193,22 @@ impl Predictor {
         Ok(mask)
     }
 
-    fn probability(&mut self, batch: &[SliceInput], [height, width]: [usize; 2]) -> Result<Tensor, Failure> {
+    fn probability(
+        &mut self,
+        batch: &[SliceInput],
+        [height, width]: [usize; 2],
+    ) -> Result<Tensor, Failure> {
         let n = batch.len();
         let (entry, input) = self.entry(n)?;
-        let values = batch.iter().flat_map(|input| input.image.iter().copied()).collect();
+        let values = batch
+            .iter()
+            .flat_map(|input| input.image.iter().copied())
+            .collect();
         let images = Tensor::new([n, 1, height, width], values)?;
         let mut outputs = self.executor.run(&entry, &[(&input, &images)])?;
-        outputs.remove("probability").ok_or_else(|| Failure::new("the network gives no probability"))
+        outputs
+            .remove("probability")
+            .ok_or_else(|| Failure::new("the network gives no probability"))
     }
 
     /// The entry for a batch; it is loaded when it is first needed.
@@ -182,15 +220,23 @@ impl Predictor {
         let name = format!("predict.{batch}");
         self.executor.load(&name, &entry)?;
         for tensor in entry.state() {
-            self.executor.write(&tensor.name, known(&self.weights, &tensor.name)?)?;
+            self.executor
+                .write(&tensor.name, known(&self.weights, &tensor.name)?)?;
         }
-        let input = entry.inputs().into_iter().find(|(_, ty)| ty.layout == Layout::Image);
-        let input = input.map(|(name, _)| name).ok_or_else(|| Failure::new("the network has no input"))?;
+        let input = entry
+            .inputs()
+            .into_iter()
+            .find(|(_, ty)| ty.layout == Layout::Image);
+        let input = input
+            .map(|(name, _)| name)
+            .ok_or_else(|| Failure::new("the network has no input"))?;
         self.entries.insert(batch, (name.clone(), input.clone()));
         Ok((name, input))
     }
 }
 
 fn known<'w>(weights: &'w Weights, name: &str) -> Result<&'w Tensor, Failure> {
-    Ok(weights.get(name).ok_or_else(|| WeightsError::Missing { name: name.to_owned() })?)
+    Ok(weights.get(name).ok_or_else(|| WeightsError::Missing {
+        name: name.to_owned(),
+    })?)
 }

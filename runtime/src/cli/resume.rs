@@ -42,9 +42,18 @@ impl Resume {
         let executor = open_device(request, &reporter)?;
         let words = super::device::words(executor.device());
         if words != info.device {
-            reporter.remark(&format!("note: the run began on {}; on another device the last bits differ", info.device));
+            reporter.remark(&format!(
+                "note: the run began on {}; on another device the last bits differ",
+                info.device
+            ));
         }
-        let mut session = Session::prepare(experiment, executor, &[TRAIN, EVALUATE], folder.path(), &reporter)?;
+        let mut session = Session::prepare(
+            experiment,
+            executor,
+            &[TRAIN, EVALUATE],
+            folder.path(),
+            &reporter,
+        )?;
         let position = if folder.last().is_file() {
             let (state, position) = checkpoint::load(&folder.last())?;
             session.network.restore(&state).map_err(Failure::new)?;
@@ -55,7 +64,10 @@ impl Resume {
             checkpoint::Position::start(info.seed)
         };
         let (epoch, batch) = (position.epoch, position.batch);
-        reporter.remark(&format!("going on after epoch {epoch}, batch {batch} (step {})", position.step));
+        reporter.remark(&format!(
+            "going on after epoch {epoch}, batch {batch} (step {})",
+            position.step
+        ));
         session.train(&folder, position, &mut reporter)
     }
 }

@@ -49,7 +49,9 @@ impl RunCommand {
         let source = self.source.file.display().to_string();
         let mut experiment = Experiment::open(&source, &self.source.set, format)?;
         if !experiment.study.has_train {
-            return Err(Failure::new(format!("{source} has no `train` section: there is nothing to run")));
+            return Err(Failure::new(format!(
+                "{source} has no `train` section: there is nothing to run"
+            )));
         }
         if let Some(setting) = absolute_root(&experiment) {
             let settings: Vec<String> = self.source.set.iter().cloned().chain([setting]).collect();
@@ -62,19 +64,34 @@ impl RunCommand {
         let mut reporter = Reporter::new(format);
         let executor = open_device(&self.device.device, &reporter)?;
         let roles = [TRAIN, EVALUATE];
-        let mut session = Session::prepare(experiment, executor, &roles, &self.runs.join(&name), &reporter)?;
+        let mut session = Session::prepare(
+            experiment,
+            executor,
+            &roles,
+            &self.runs.join(&name),
+            &reporter,
+        )?;
         let seed = session.experiment.study.train.seed;
         session.network.initialise(seed)?;
 
-        let folder = RunFolder::create(&self.runs, &name)
-            .map_err(|e| Failure::new(format!("cannot make a folder in {}: {e}", self.runs.display())))?;
+        let folder = RunFolder::create(&self.runs, &name).map_err(|e| {
+            Failure::new(format!(
+                "cannot make a folder in {}: {e}",
+                self.runs.display()
+            ))
+        })?;
         let (text, copies) = session.experiment.resolved();
         std::fs::write(folder.experiment(), text)?;
         for copy in copies {
             folder.write(&copy.name, &copy.text)?;
         }
-        let network = session.experiment.rewritten(session.experiment.study.train.batch, true)?;
-        let options = DotOptions { title: network.model.clone(), ..DotOptions::default() };
+        let network = session
+            .experiment
+            .rewritten(session.experiment.study.train.batch, true)?;
+        let options = DotOptions {
+            title: network.model.clone(),
+            ..DotOptions::default()
+        };
         folder.write("graph.dot", &to_dot(&network.graph, &options))?;
         let device = session.network.executor().device();
         folder.write_info(&RunInfo {
@@ -104,13 +121,18 @@ fn absolute_root(experiment: &Experiment) -> Option<String> {
 }
 
 fn stem(file: &Path) -> String {
-    file.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    file.file_stem().map_or_else(
+        || "run".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
 }
 
 fn valid_name(name: &str) -> Result<String, Failure> {
     let fine = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(fine) {
-        return Err(Failure::new(format!("`{name}` cannot name a run: use letters, digits, `-`, `_` and `.`")));
+        return Err(Failure::new(format!(
+            "`{name}` cannot name a run: use letters, digits, `-`, `_` and `.`"
+        )));
     }
     Ok(name.to_owned())
 }

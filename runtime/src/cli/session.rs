@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Failure;
 use super::args::Bar;
 use super::device;
+use super::eval::Which;
 use super::experiment::Experiment;
 use crate::data::Dataset;
 use crate::executor::Executor;
@@ -46,7 +47,11 @@ pub struct Session {
 pub fn open_device(request: &str, reporter: &Reporter) -> Result<Box<dyn Executor>, Failure> {
     let executor = device::open(request)?;
     let words = device::words(executor.device());
-    reporter.fact("device", &format!("device: {words}"), json!({ "device": executor.device(), "words": words }));
+    reporter.fact(
+        "device",
+        &format!("device: {words}"),
+        json!({ "device": executor.device(), "words": words }),
+    );
     Ok(executor)
 }
 
@@ -73,31 +78,61 @@ impl Session {
         let (train, test) = (dataset.train.len(), dataset.test.len());
         reporter.fact(
             "data",
-            &format!("data: {} training and {} test samples", grouped(train as u64), grouped(test as u64)),
+            &format!(
+                "data: {} training and {} test samples",
+                grouped(train as u64),
+                grouped(test as u64)
+            ),
             json!({ "train": train, "test": test }),
         );
         let config = &experiment.study.train;
-        let samples = SliceSamples { dataset, batch: config.batch, seed: config.seed };
+        let samples = SliceSamples {
+            dataset,
+            batch: config.batch,
+            seed: config.seed,
+        };
         let program = experiment.program(train, test)?;
         let trained = trained_parameters(&program);
-        let state: u64 = program.state().values().map(|tensor| tensor.ty.bytes()).sum();
+        let state: u64 = program
+            .state()
+            .values()
+            .map(|tensor| tensor.ty.bytes())
+            .sum();
         let model = &program.model;
         reporter.fact(
             "network",
-            &format!("network: {model}, {} trained parameters, state of {}", grouped(trained), bytes(state)),
+            &format!(
+                "network: {model}, {} trained parameters, state of {}",
+                grouped(trained),
+                bytes(state)
+            ),
             json!({ "model": model, "trained_parameters": trained, "state_bytes": state }),
         );
         let network = Network::load(executor, &program, &config.optim, roles)?;
-        Ok(Session { experiment, samples, program, network })
+        Ok(Session {
+            experiment,
+            samples,
+            program,
+            network,
+        })
     }
 
     /// Trains from `position`, then shows what came of it.
     ///
     /// # Errors
     /// Training stopped short; its folder is as good as its last checkpoint.
-    pub fn train(&mut self, folder: &RunFolder, mut position: Position, reporter: &mut Reporter) -> Result<(), Failure> {
+    pub fn train(
+        &mut self,
+        folder: &RunFolder,
+        mut position: Position,
+        reporter: &mut Reporter,
+    ) -> Result<(), Failure> {
         let config = &self.experiment.study.train;
-        let schedule = Schedule { epochs: config.epochs, keep: config.keep, save_every: config.save_every };
+        let schedule = Schedule {
+            epochs: config.epochs,
+            keep: config.keep,
+            save_every: config.save_every,
+        };
         // A second handler is refused; the first one does as well.
         let _ = interrupt::catch();
         let run = Run {
@@ -113,8 +148,13 @@ impl Session {
             Ok(Ending::Finished) => {}
             Ok(Ending::Interrupted) => {
                 let (step, at) = (position.step, folder.path().display());
-                let line = format!("stopped after step {step}; `hqcc resume {at}` goes on from there");
-                reporter.fact("interrupted", &line, json!({ "step": step, "run": folder.path() }));
+                let line =
+                    format!("stopped after step {step}; `hqcc resume {at}` goes on from there");
+                reporter.fact(
+                    "interrupted",
+                    &line,
+                    json!({ "step": step, "run": folder.path() }),
+                );
                 return Ok(());
             }
             Err(error) => return Err(self.explain(folder, error)),
@@ -125,7 +165,9 @@ impl Session {
 
     /// Adds to an error what can be found out about it.
     fn explain(&mut self, folder: &RunFolder, error: TrainError) -> Failure {
-        let TrainError::NotFinite { step, .. } = &error else { return error.into() };
+        let TrainError::NotFinite { step, .. } = &error else {
+            return error.into();
+        };
         let mut message = error.to_string();
         match checkpoint::load(&folder.last()) {
             Ok((state, position)) => {
@@ -133,7 +175,10 @@ impl Session {
                     message += &format!("\n  it began with {place}");
                 }
                 let (at, good) = (folder.last(), position.step);
-                message += &format!("\n  the last good checkpoint is {} (after step {good})", at.display());
+                message += &format!(
+                    "\n  the last good checkpoint is {} (after step {good})",
+                    at.display()
+                );
             }
             Err(_) => message += "\n  there is no checkpoint: the first values are to blame",
         }
@@ -142,13 +187,22 @@ impl Session {
     }
 
     /// Where a number first stopped being finite, found by running the steps since the checkpoint again.
-    fn locate(&mut self, state: &crate::weights::Weights, position: &Position, step: u64) -> Option<String> {
+    fn locate(
+        &mut self,
+        state: &crate::weights::Weights,
+        position: &Position,
+        step: u64,
+    ) -> Option<String> {
         // A step whose parameters were not finite already was spoilt by the one before.
         for step in (position.step + 1..=step).rev().take(2) {
             self.network.restore(state).ok()?;
-            let (before, batch) = replay(&mut self.network, &self.samples, position, step).ok()??;
+            let (before, batch) =
+                replay(&mut self.network, &self.samples, position, step).ok()??;
             if blame::first_in_state(&before).is_none() {
-                let culprit = self.network.blame(&self.program, &before, step, &batch).ok()??;
+                let culprit = self
+                    .network
+                    .blame(&self.program, &before, step, &batch)
+                    .ok()??;
                 return Some(format!("{culprit} of step {step}"));
             }
         }
@@ -157,8 +211,7 @@ impl Session {
 
     /// Draws samples of the test split with the best network's masks.
     fn draw(&mut self, folder: &RunFolder) -> Result<(), Failure> {
-        let best = folder.best();
-        let (state, _) = checkpoint::load(if best.is_file() { &best } else { &folder.last() })?;
+        let (state, _) = checkpoint::load(&Which::Best.file(folder))?;
         self.network.restore(&state).map_err(Failure::new)?;
         let test = &self.samples.dataset.test;
         let n = test.len().min(self.samples.batch);
@@ -171,7 +224,9 @@ impl Session {
             targets: Tensor::new([n, 1, height, width], batch.masks.clone())?,
         };
         let outputs = self.network.outputs(&tensors).map_err(Failure::new)?;
-        let Some(probability) = outputs.get("probability") else { return Ok(()) };
+        let Some(probability) = outputs.get("probability") else {
+            return Ok(());
+        };
         let mask = |values: &[f32]| values.iter().map(|v| u8::from(*v > 0.5)).collect();
         let shown = n.min(PICTURED);
         let rows: Vec<pictures::Sample> = (0..shown)
@@ -191,7 +246,12 @@ impl Session {
 /// Numbers that training changes.
 pub fn trained_parameters(program: &Program) -> u64 {
     let trained = hqcc_compiler::ops::ParameterKind::Trained;
-    program.state().values().filter(|t| t.kind == trained).map(|t| t.ty.elements() as u64).sum()
+    program
+        .state()
+        .values()
+        .filter(|t| t.kind == trained)
+        .map(|t| t.ty.elements() as u64)
+        .sum()
 }
 
 /// Prints the table of a finished run and where it lies.
@@ -205,8 +265,21 @@ fn show_results(folder: &RunFolder, samples: usize, reporter: &Reporter) -> Resu
     ));
     let mut rows = Vec::new();
     for (name, wanted) in [("best", best), ("last", last)] {
-        let Some(record) = records.iter().find(|record| wanted.is_some() && epoch_of(record) == wanted) else { continue };
-        if let Record::Epoch { epoch, loss, test_loss, dsc, iou, .. } = record {
+        let Some(record) = records
+            .iter()
+            .find(|record| wanted.is_some() && epoch_of(record) == wanted)
+        else {
+            continue;
+        };
+        if let Record::Epoch {
+            epoch,
+            loss,
+            test_loss,
+            dsc,
+            iou,
+            ..
+        } = record
+        {
             table.row([
                 name.to_owned(),
                 epoch.to_string(),
@@ -220,12 +293,25 @@ fn show_results(folder: &RunFolder, samples: usize, reporter: &Reporter) -> Resu
     }
     let at = folder.path().display();
     let samples = grouped(samples as u64);
-    let text = format!("\nresults on {samples} test samples (mean ± standard deviation)\n\n{table}\nrun: {at}");
-    let rows: serde_json::Map<_, _> = rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    reporter.fact("finished", &text, json!({ "run": folder.path(), "results": rows }));
+    let text = format!(
+        "\nresults on {samples} test samples (mean ± standard deviation)\n\n{table}\nrun: {at}"
+    );
+    let rows: serde_json::Map<_, _> = rows
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    reporter.fact(
+        "finished",
+        &text,
+        json!({ "run": folder.path(), "results": rows }),
+    );
     Ok(())
 }
 
 fn epoch_of(record: &Record) -> Option<u64> {
-    if let Record::Epoch { epoch, .. } = record { Some(*epoch) } else { None }
+    if let Record::Epoch { epoch, .. } = record {
+        Some(*epoch)
+    } else {
+        None
+    }
 }

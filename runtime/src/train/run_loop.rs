@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
+use hqcc_compiler::experiment::{Keep, Metric};
 use thiserror::Error;
 
 use super::checkpoint::{self, Best, CheckpointError, Position};
@@ -105,59 +106,13 @@ pub trait Learner {
     fn state(&mut self) -> Result<Weights, Fault>;
 }
 
-/// What decides which epoch is the best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Mean DSC on the test split, the more the better.
-    Dsc,
-    /// Mean IoU on the test split, the more the better.
-    Iou,
-    /// Mean loss on the test split, the less the better.
-    Loss,
-}
-
-impl Measure {
-    /// Its name in a `.hqc` file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Measure::Dsc => "dsc",
-            Measure::Iou => "iou",
-            Measure::Loss => "loss",
-        }
-    }
-
-    /// The measure of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Measure::Dsc, Measure::Iou, Measure::Loss]
-            .into_iter()
-            .find(|m| m.name() == name)
-    }
-
-    fn of(self, results: &Results) -> f64 {
-        match self {
-            Measure::Dsc => results.scores.dsc().mean,
-            Measure::Iou => results.scores.iou().mean,
-            Measure::Loss => results.loss,
-        }
-    }
-
-    /// Whether `value` beats `best`. Equal is no better: the earlier epoch stays.
-    fn beats(self, value: f64, best: f64) -> bool {
-        if self == Measure::Loss {
-            value < best
-        } else {
-            value > best
-        }
-    }
-}
-
 /// What the loop is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Schedule {
     /// Epochs in all.
     pub epochs: u64,
-    /// What the best checkpoint is best in.
-    pub keep: Measure,
+    /// Which checkpoint is kept beside the last one.
+    pub keep: Keep,
     /// Saves after every so many steps too; 0: after epochs only.
     pub save_every: u64,
 }
@@ -414,19 +369,26 @@ impl Run<'_> {
         let samples = position.loss_samples;
         let loss = position.loss_sum / samples.max(1) as f64;
         let epoch = position.epoch + 1;
-        let value = self.schedule.keep.of(results);
-        let is_best = position
-            .best
-            .as_ref()
-            .is_none_or(|b| self.schedule.keep.beats(value, b.value));
-        if is_best {
-            position.best = Some(Best {
-                epoch,
-                metric: self.schedule.keep.name().into(),
-                value,
-            });
-        }
         let (dsc, iou) = (results.scores.dsc(), results.scores.iou());
+        let is_best = match self.schedule.keep {
+            Keep::Last => false,
+            Keep::Best(metric) => {
+                let (name, value) = match metric {
+                    Metric::Dsc => ("dsc", dsc.mean),
+                    Metric::Iou => ("iou", iou.mean),
+                };
+                // Equal is no better: the earlier epoch stays.
+                let better = position.best.as_ref().is_none_or(|best| value > best.value);
+                if better {
+                    position.best = Some(Best {
+                        epoch,
+                        metric: name.into(),
+                        value,
+                    });
+                }
+                better
+            }
+        };
         log.append(&Record::Epoch {
             epoch,
             step: position.step,

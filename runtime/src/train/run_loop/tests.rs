@@ -119,7 +119,7 @@ impl Setup<'_> {
     ) -> Result<Ending, TrainError> {
         let schedule = Schedule {
             epochs: EPOCHS,
-            keep: Measure::Dsc,
+            keep: Keep::Best(Metric::Dsc),
             save_every: self.save_every,
         };
         let reporter = &mut Reporter::silent();
