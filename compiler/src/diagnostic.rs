@@ -110,8 +110,10 @@ impl Diagnostic {
     /// The message as text without colour, source lines included, wrapped at [`WIDTH`].
     pub fn render(&self, sources: &Sources) -> String {
         let config = term::Config::default();
-        term::emit_into_string(&config, sources, &self.as_codespan())
-            .unwrap_or_else(|_| self.render_bare())
+        match term::emit_into_string(&config, sources, &self.as_codespan()) {
+            Ok(text) => format!("{}\n", text.trim_end()),
+            Err(_) => self.render_bare(),
+        }
     }
 
     /// The message as [`Diagnostic::render`] gives it, coloured by ANSI escapes.

@@ -215,7 +215,7 @@ fn what_is_resolved_runs_again_to_the_same() {
         ),
         (QUICKSTART, &["model.base=4"]),
         (
-            "let width = 4\nmodel M(w = width) { input x: [1, H, W] y = conv(x, w) output y }",
+            "let width = 4\nmodel M(w = width) { input x: [1, H, W] y = conv(conv(x, w), 1) output y }",
             &["width=6"],
         ),
     ] {

@@ -459,8 +459,9 @@ impl Elaborator<'_> {
                 (least, most) => format!("{least} to {most} tensors"),
             };
             let message = format!("`{name}` takes {wanted}, not {}", tensors.len());
-            let error = Diagnostic::error("call::tensors", message).at(expr.span, layer.doc);
-            return Err(self.fail(error));
+            let error = Diagnostic::error("call::tensors", message).at(expr.span, "");
+            let help = format!("`{name}` is: {}", layer.doc);
+            return Err(self.fail(error.help(help)));
         }
         for setting in layer.settings.iter().filter(|s| !given.contains(&s.name)) {
             match setting.default {

@@ -18,7 +18,7 @@ mod value;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::experiment::{DataConfig, PredictConfig, Resolved, SweepAxis, TrainConfig};
+use crate::experiment::{DataConfig, Loss, PredictConfig, Resolved, SweepAxis, TrainConfig};
 use crate::graph::{Graph, NodeId};
 use crate::passes::rewrite::Rule;
 use crate::syntax::span::{Sources, Span, World};
@@ -121,6 +121,8 @@ pub struct Study {
     pub has_train: bool,
     /// The `train` section, defaults where there is none.
     pub train: TrainConfig,
+    /// Where its loss stands, if it is given.
+    loss: Option<Span>,
     /// The data to train on.
     pub data: Option<DataConfig>,
     /// The `predict` section, defaults where there is none.
@@ -172,6 +174,9 @@ pub fn network(
     let (Ok(given), true) = (given, elaborator.errors.is_empty()) else {
         return Err(elaborator.errors);
     };
+    if let Some(error) = misfit(&elaborator, study, given.output) {
+        return Err(vec![error]);
+    }
     let mut rules = elaborator.rules;
     rules.extend(study.rules.iter().cloned());
     let errors = rules::settle(&elaborator.graph, &mut rules);
@@ -188,6 +193,51 @@ pub fn network(
         rules,
         made: elaborator.made,
     })
+}
+
+/// A loss that does not go with the number of classes.
+fn misfit(elaborator: &evaluate::Elaborator, study: &Study, output: NodeId) -> Option<Diagnostic> {
+    if !study.has_train {
+        return None;
+    }
+    let ty = elaborator.graph.ty(output);
+    let classes = ty.as_image().map(|[_, classes, _, _]| classes);
+    let (message, help) = match classes {
+        Err(_) => (
+            "a network that is trained gives a feature map".to_owned(),
+            "one channel per class, as high and wide as the input",
+        ),
+        Ok(classes) => {
+            let wrong = study.train.loss.iter().find(|(_, loss)| match loss {
+                Loss::CrossEntropy => classes < 2,
+                Loss::Bce | Loss::Dice => classes != 1,
+            });
+            let name = Loss::ALL
+                .iter()
+                .find(|(_, loss)| Some(loss) == wrong.map(|(_, l)| l));
+            let (name, loss) = name?;
+            let wanted = match loss {
+                Loss::CrossEntropy => "two or more channels",
+                Loss::Bce | Loss::Dice => "one channel",
+            };
+            let help = match loss {
+                Loss::CrossEntropy => "use `bce`, or give the model more classes",
+                Loss::Bce | Loss::Dice => "use `cross_entropy` for two or more classes",
+            };
+            (
+                format!("the loss `{name}` needs {wanted}, the output has {classes}"),
+                help,
+            )
+        }
+    };
+    let mut error = Diagnostic::error("train::classes", message);
+    if let Some(span) = study.loss {
+        error = error.at(span, "");
+    }
+    if let Some(&made) = elaborator.made.get(&output) {
+        error = error.see(made, format!("the output is {ty}"));
+    }
+    Some(error.help(help))
 }
 
 /// Resolves the sections of a project: which model with which settings, on which data, how.

@@ -209,7 +209,7 @@ impl Elaborator<'_> {
         };
         let size = self.declared.size;
         let given = [size.channels, size.height, size.width];
-        for ((axis, what), given) in [(channels, "channels"), (height, "rows"), (width, "columns")]
+        for ((axis, what), given) in [(channels, "channel"), (height, "row"), (width, "column")]
             .into_iter()
             .zip(given)
         {
@@ -220,12 +220,15 @@ impl Elaborator<'_> {
             }
             let wanted = self.int(axis, frame)?;
             if wanted != given as i64 {
-                let message = format!("the input has {given} {what}, not {wanted}");
+                let plural = if given == 1 { "" } else { "s" };
+                let message = format!("the input has {given} {what}{plural}, not {wanted}");
                 let error = Diagnostic::error("input::size", message);
                 let help = match what {
-                    "channels" => "the data gives one channel".to_owned(),
+                    "channel" => "the data gives one channel".to_owned(),
                     _ => {
-                        format!("set `data.size` to this, or write a name for any number of {what}")
+                        format!(
+                            "set `data.size` to this, or write a name for any number of {what}s"
+                        )
                     }
                 };
                 return Err(self.fail(error.at(axis.span, "").help(help)));
