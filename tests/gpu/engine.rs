@@ -87,3 +87,23 @@ fn an_unknown_adapter_is_refused_with_what_there_is() {
     }
     assert!(select(&DeviceChoice::Cpu).unwrap().is_none());
 }
+
+#[test]
+fn a_lost_device_is_an_error_that_names_it() {
+    let Some(mut gpu) = gpu() else { return };
+    let mut case = Case::new(4);
+    let w = case.parameter("w", TensorType::plain([8]), 1.0);
+    let y = case.add(Relu, &[w]);
+    case.output("y", y);
+    case.load(&mut gpu);
+    gpu.close();
+    let name = gpu.device().name.clone();
+    let result = gpu
+        .submit("case", &[])
+        .and_then(|()| gpu.collect().map(|_| ()));
+    let error = result.err().map(|error| error.to_string());
+    assert!(
+        error.as_ref().is_some_and(|text| text.contains(&name)),
+        "{error:?}"
+    );
+}

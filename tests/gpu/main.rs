@@ -7,5 +7,7 @@ mod emit;
 mod engine;
 mod fusion;
 mod memory;
+mod models;
 mod ops;
+mod tiles;
 mod training;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::common::Case;
 
 /// Replays the plan: every read must find the bytes that the last writer of that very buffer left.
-fn replay(plan: &Plan) {
+pub fn replay(plan: &Plan) {
     let mut owner = vec![None; plan.slots.len()];
     for dispatch in &plan.dispatches {
         let kernel = &plan.kernels[dispatch.kernel];

@@ -81,14 +81,21 @@ impl Tiling {
     /// The tiling with the least estimated time: work on padded tiles, divided by the tile's rate and by the share of
     /// a large device that the grid fills.
     pub fn choose(product: &Product) -> Self {
-        let candidates = TILES.map(|tile| Self::with_tile(product, tile));
-        let mut best = candidates[0];
-        for candidate in &candidates[1..] {
+        let mut best = Self::with_tile(product, TILES[0]);
+        for tile in &TILES[1..] {
+            let candidate = Self::with_tile(product, *tile);
             if candidate.1 < best.1 {
-                best = *candidate;
+                best = candidate;
             }
         }
         best.0
+    }
+
+    /// Every tiling that [`Tiling::choose`] chooses from.
+    pub fn candidates(product: &Product) -> impl Iterator<Item = Self> {
+        TILES
+            .into_iter()
+            .map(|tile| Self::with_tile(product, tile).0)
     }
 
     fn with_tile(product: &Product, tile: (usize, usize, usize, usize, usize, f64)) -> (Self, f64) {

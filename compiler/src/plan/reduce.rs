@@ -29,16 +29,33 @@ const RUN: usize = 64;
 /// Chunks at most: what the second stage adds.
 const CHUNKS: usize = 1024;
 
+/// Columns of a workgroup that reads much: a full line of memory and more.
+const WIDE: usize = 64;
+
+/// Columns of a workgroup of the last stage.
+const NARROW: usize = 16;
+
 impl Share {
-    fn new(outer: usize, rows: usize, inner: usize, one_chunk: bool) -> Self {
-        let lanes = inner.next_power_of_two().min(64);
+    fn new(outer: usize, rows: usize, inner: usize) -> Self {
+        let run = |depth: usize| RUN.max(rows.div_ceil(depth * CHUNKS));
+        Self::with(outer, rows, inner, WIDE, run)
+    }
+
+    /// The last stage: all rows in one chunk, on narrow workgroups, since there are few columns to share out.
+    fn last(outer: usize, rows: usize, inner: usize) -> Self {
+        Self::with(outer, rows, inner, NARROW, |_| rows)
+    }
+
+    fn with(
+        outer: usize,
+        rows: usize,
+        inner: usize,
+        most_lanes: usize,
+        run: impl Fn(usize) -> usize,
+    ) -> Self {
+        let lanes = inner.next_power_of_two().min(most_lanes);
         let depth = rows.next_power_of_two().min(256 / lanes);
-        let run = if one_chunk {
-            usize::MAX
-        } else {
-            RUN.max(rows.div_ceil(depth * CHUNKS))
-        };
-        let chunk = depth.saturating_mul(run).min(rows.max(1));
+        let chunk = (depth * run(depth)).clamp(1, rows.max(1));
         Self {
             outer,
             rows,
@@ -82,7 +99,7 @@ impl Lowering<'_> {
         operands: &[(&str, Operand)],
         to: Operand,
     ) -> Result<(), LowerError> {
-        let first = Share::new(outer, rows, inner, false);
+        let first = Share::new(outer, rows, inner);
         let parts = if first.chunks == 1 {
             to
         } else {
@@ -92,7 +109,7 @@ impl Lowering<'_> {
         all.push(("y", parts));
         self.dispatch(template, first.constants(constants), &all, first.groups())?;
         if first.chunks > 1 {
-            let second = Share::new(outer, first.chunks, sums * inner, true);
+            let second = Share::last(outer, first.chunks, sums * inner);
             let operands = [("x", parts), ("y", to)];
             self.dispatch(
                 "reduce_sum",
@@ -109,7 +126,7 @@ impl Lowering<'_> {
     /// # Errors
     /// As [`Lowering::dispatch`].
     pub fn moments(&mut self, rows: usize, inner: usize) -> Result<(), LowerError> {
-        let first = Share::new(1, rows, inner, false);
+        let first = Share::new(1, rows, inner);
         let parts = if first.chunks == 1 {
             Operand::Output
         } else {
@@ -123,8 +140,11 @@ impl Lowering<'_> {
             first.groups(),
         )?;
         if first.chunks > 1 {
+            let last = Share::last(1, first.chunks, inner);
             let join = Share {
-                depth: first.chunks.next_power_of_two().min(256 / first.lanes),
+                lanes: last.lanes,
+                depth: last.depth,
+                blocks: last.blocks,
                 ..first
             };
             let operands = [("x", parts), ("y", Operand::Output)];

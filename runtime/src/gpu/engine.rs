@@ -45,6 +45,9 @@ struct Loaded {
     free: Vec<wgpu::Buffer>,
 }
 
+/// Steps on the device at most: the one that runs and those encoded ahead of it.
+const AHEAD: usize = 3;
+
 /// A step on its way.
 struct Pending {
     entry: String,
@@ -65,6 +68,11 @@ impl GpuExecutor {
             entries: BTreeMap::new(),
             pending: VecDeque::new(),
         }
+    }
+
+    /// Closes the device; whatever is asked of it afterwards is an error.
+    pub fn close(&self) {
+        self.gpu.device.destroy();
     }
 
     /// Bytes on the device: state, shared memory, inputs and constants of all entries.
@@ -311,6 +319,15 @@ impl Executor for GpuExecutor {
     }
 
     fn submit(&mut self, entry: &str, inputs: &[(&str, &Tensor)]) -> Result<(), ExecutorError> {
+        // A host that never collects must not pile up uploads in the driver.
+        if let Some(earlier) = self
+            .pending
+            .len()
+            .checked_sub(AHEAD)
+            .and_then(|at| self.pending.get(at))
+        {
+            self.wait(earlier.submission.clone(), &earlier.entry)?;
+        }
         let unknown = |what, name: &str| ExecutorError::Unknown {
             what,
             name: name.to_owned(),
