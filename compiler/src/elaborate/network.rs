@@ -12,6 +12,9 @@ use crate::syntax::ast::*;
 use crate::syntax::span::Span;
 use crate::tensor_type::TensorType;
 
+/// How many rules annotations may make.
+const MAX_RULES: usize = 500;
+
 /// The model under elaboration: what it was given, and what it has declared so far.
 #[derive(Debug, Default)]
 pub struct Declared {
@@ -242,7 +245,9 @@ impl Elaborator<'_> {
             let message = format!("the input does not fit: `{text}` does not hold");
             let label = format!("the input is {} x {}", size.height, size.width);
             let error = Diagnostic::error("input::where", message).at(condition.span, label);
-            self.fail(error.help("choose another `data.size`"));
+            let near = nearest_multiples(condition, frame);
+            let help = near.unwrap_or_else(|| "choose another `data.size`".to_owned());
+            self.fail(error.help(help));
         }
         let ty = TensorType::image([size.batch, size.channels, size.height, size.width]);
         let path = self.unique(name.name.clone());
@@ -334,6 +339,13 @@ impl Elaborator<'_> {
                 name: path.clone(),
                 span: targets[0].span,
             };
+            if self.rules.len() >= MAX_RULES {
+                let message = format!("more than {MAX_RULES} layers carry an annotation");
+                let error = Diagnostic::error("limit::rules", message).at(annotation.span, "");
+                return Err(
+                    self.stop(error.help("one rule such as `e[*].conv1 => qpg()` is enough"))
+                );
+            }
             if let Ok(rule) = self.rule(annotation, &path, frame) {
                 self.rules.push(PlacedRule {
                     rule,
@@ -406,4 +418,28 @@ impl Elaborator<'_> {
         }
         Ok(())
     }
+}
+
+/// For a condition such as `H % 16 == 0`, the sizes next to the one that fails it.
+fn nearest_multiples(condition: &Expr, frame: &Frame) -> Option<String> {
+    let ExprKind::Binary(BinaryOp::Equal, left, right) = &condition.kind else {
+        return None;
+    };
+    let ExprKind::Binary(BinaryOp::Remainder, name, of) = &left.kind else {
+        return None;
+    };
+    let (ExprKind::Name(name), ExprKind::Int(of), ExprKind::Int(0)) =
+        (&name.kind, &of.kind, &right.kind)
+    else {
+        return None;
+    };
+    let Some(Local::Plain(Value::Int(size))) = frame.locals.get(name) else {
+        return None;
+    };
+    let below = size - size.checked_rem(*of)?;
+    let sizes = match below {
+        0 => format!("the nearest {name} is {of}"),
+        below => format!("the nearest {name} are {below} and {}", below + of),
+    };
+    Some(format!("{sizes}: choose another `data.size`"))
 }

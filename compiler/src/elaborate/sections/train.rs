@@ -217,14 +217,26 @@ fn read_data_name<'a>(reader: &mut Reader, main: &'a Module) -> Option<&'a Data>
 }
 
 fn read_rewrites(reader: &mut Reader) -> Vec<PlacedRule> {
-    let Some(expr) = reader.given("rewrite") else {
-        reader.note("rewrite", "none".to_owned(), None);
-        return Vec::new();
-    };
-    reader.note("rewrite", print_expression(&expr), Some(&expr));
-    let found = rules::rewrites(reader.elaborator, &expr, reader.frame);
+    let given = reader.given("rewrite");
+    let text = given.as_ref().map_or("none".to_owned(), print_expression);
+    reader.note("rewrite", text, given.as_ref());
+    let found = given.map(|expr| rules::rewrites(reader.elaborator, &expr, reader.frame));
+    let found = found.and_then(Outcome::ok).unwrap_or_default();
+    for item in &reader.frame.module.tree.items {
+        let Item::Rewrite(rewrite) = item else {
+            continue;
+        };
+        let name = &rewrite.name;
+        if found.iter().any(|(_, used)| used.name == *name) {
+            continue;
+        }
+        let message = format!("the rewrite `{}` is not applied", name.name);
+        let warning = Diagnostic::warning("rule::unused", message).at(name.span, "");
+        let help = format!("set `rewrite = {}` in `train`", name.name);
+        reader.elaborator.warnings.push(warning.help(help));
+    }
     let mut all = Vec::new();
-    for (module, rewrite) in found.unwrap_or_default() {
+    for (module, rewrite) in found {
         all.extend(reader.elaborator.rewrite(rewrite, &Frame::of(module)));
     }
     all
