@@ -8,6 +8,7 @@ use std::time::Instant;
 use hqcc::cpu::conv_shape::ConvShape;
 use hqcc::cpu::conv2d::{conv2d, conv2d_grad_input};
 use hqcc::cpu::conv2d_grad_weight::conv2d_grad_weight;
+use hqcc::cpu::{winograd, winograd_weight};
 
 /// CPU seconds of all threads so far; 0 where the system does not say.
 fn cpu_seconds() -> f64 {
@@ -85,5 +86,15 @@ fn main() {
         show("grad_input", input);
         show("grad_weight", weight);
         println!();
+        if winograd::suits(&shape) {
+            let forward = best(|| winograd::forward(&shape, &x, &w, None, &mut y));
+            let input = best(|| winograd::grad_input(&shape, &y, &w, None, &mut dx));
+            let weight = best(|| winograd_weight::grad_weight(&shape, &x, &y, &mut dw));
+            print!("{:>16}", "Winograd");
+            show("forward", forward);
+            show("grad_input", input);
+            show("grad_weight", weight);
+            println!();
+        }
     }
 }

@@ -7,12 +7,10 @@ use rayon::prelude::*;
 
 use super::conv_kernel::{Run, WeightTile, kernels};
 use super::conv_shape::ConvShape;
+use super::parts::{PIECES, in_parts};
 use super::real::Real;
 use super::scratch::with_scratch;
-use super::shared::Shared;
 
-/// Pieces of work to aim at.
-const PIECES: usize = 16;
 /// Input channels of a piece.
 const DEPTH: usize = 64;
 /// Bytes of sums that a piece keeps in cache.
@@ -33,13 +31,7 @@ pub fn conv2d_grad_weight<T: Real>(shape: &ConvShape, x: &[T], dy: &[T], dw: &mu
     let cut = Cut::new::<T>(shape);
     let pieces = cut.parts * shape.groups * cut.depths * cut.column_groups;
     let len = dw.len();
-    let partial = if cut.parts > 1 { cut.parts * len } else { 0 };
-    with_scratch(partial, |partial: &mut [T]| {
-        let to = Shared(if cut.parts > 1 {
-            partial.as_mut_ptr()
-        } else {
-            dw.as_mut_ptr()
-        });
+    in_parts(dw, cut.parts, |to| {
         (0..pieces).into_par_iter().for_each(|index| {
             let piece = Piece {
                 shape,
@@ -54,19 +46,6 @@ pub fn conv2d_grad_weight<T: Real>(shape: &ConvShape, x: &[T], dy: &[T], dw: &mu
             // SAFETY: pieces write disjoint channels or parts, each inside `len` elements.
             unsafe { piece.run(to.get().add(piece.part * len)) }
         });
-        if cut.parts > 1 {
-            let partial = &*partial;
-            dw.par_chunks_mut(4096).enumerate().for_each(|(at, out)| {
-                let from = at * 4096;
-                out.copy_from_slice(&partial[from..from + out.len()]);
-                for part in 1..cut.parts {
-                    let line = &partial[part * len + from..][..out.len()];
-                    out.iter_mut()
-                        .zip(line)
-                        .for_each(|(sum, &value)| *sum += value);
-                }
-            });
-        }
     });
 }
 

@@ -4,6 +4,7 @@ use super::conv_shape::ConvShape;
 use super::conv2d::{conv2d, conv2d_grad_input};
 use super::conv2d_grad_weight::conv2d_grad_weight;
 use super::real::Real;
+use super::{winograd, winograd_weight};
 
 /// Calls `f(input, weight, output)` with the indices of every product of the convolution.
 fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
@@ -129,4 +130,56 @@ fn convolutions_are_their_defining_sums_in_f64() {
 #[test]
 fn convolutions_are_their_defining_sums_in_f32() {
     cases().iter().for_each(|case| check::<f32>(case, 2e-6));
+}
+
+#[test]
+fn winograd_is_the_direct_convolution() {
+    let mut compared = 0;
+    for (size, channels, padding) in [
+        ([16, 16], [16, 16], 1),
+        ([9, 15], [32, 48], 1),
+        ([17, 33], [64, 64], 1),
+        ([12, 13], [144, 80], 0),
+        ([10, 9], [16, 32], 2),
+        ([64, 64], [64, 64], 1),
+    ] {
+        let s = shape(2, size, channels, [3, 3], [1, padding, 1, 1]);
+        assert!(winograd::suits(&s), "{s:?}");
+        let [x, w, dy, bias] = [
+            (s.in_len(), 1),
+            (s.weight_len(), 2),
+            (s.out_len(), 3),
+            (s.out_channels, 4),
+        ]
+        .map(|(n, k)| values::<f32>(n, k));
+        let [mut y, mut direct_y] = [(); 2].map(|()| vec![f32::NAN; s.out_len()]);
+        let [mut dx, mut direct_dx] = [(); 2].map(|()| vec![f32::NAN; s.in_len()]);
+        let [mut dw, mut direct_dw] = [(); 2].map(|()| vec![f32::NAN; s.weight_len()]);
+        winograd::forward(&s, &x, &w, Some(&bias), &mut y);
+        conv2d(&s, &x, &w, Some(&bias), &mut direct_y);
+        winograd::grad_input(&s, &dy, &w, None, &mut dx);
+        conv2d_grad_input(&s, &dy, &w, None, &mut direct_dx);
+        winograd_weight::grad_weight(&s, &x, &dy, &mut dw);
+        conv2d_grad_weight(&s, &x, &dy, &mut direct_dw);
+        for (name, got, want) in [
+            ("y", y, direct_y),
+            ("dx", dx, direct_dx),
+            ("dw", dw, direct_dw),
+        ] {
+            let largest = want.iter().fold(0f32, |m, v| m.max(v.abs()));
+            let worst =
+                got.iter().zip(&want).fold(
+                    0f32,
+                    |m, (a, b)| if (a - b).abs() > m { (a - b).abs() } else { m },
+                );
+            assert!(got.iter().all(|v| v.is_finite()), "{name} for {s:?}");
+            assert!(
+                worst / largest < 2e-6,
+                "{name} is off by {:e} of the largest, for {s:?}",
+                worst / largest
+            );
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 18);
 }

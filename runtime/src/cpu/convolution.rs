@@ -1,5 +1,7 @@
 //! The ops `conv2d`, `conv_transpose2d` and `conv2d_grad_weight` in terms of the kernels.
 
+use std::any::TypeId;
+
 use hqcc_compiler::ops;
 use hqcc_compiler::tensor_type::TensorType;
 
@@ -8,6 +10,7 @@ use super::conv_shape::ConvShape;
 use super::conv2d::{conv2d as forward, conv2d_grad_input};
 use super::conv2d_grad_weight::conv2d_grad_weight as grad_weight;
 use super::real::Real;
+use super::{winograd, winograd_weight};
 
 /// The geometry of a convolution from feature map `x` to feature map `y`.
 fn geometry(
@@ -39,10 +42,28 @@ fn kernel_size(weight: &TensorType) -> Result<[usize; 2], WrongOp> {
     Ok([h, w])
 }
 
+/// The tensors as single precision, if that is what they are and Winograd's algorithm suits the shape.
+fn as_single<'a, T: Real>(
+    shape: &ConvShape,
+    inputs: &[&'a [T]],
+    output: &'a mut [T],
+) -> Option<(Vec<&'a [f32]>, &'a mut [f32])> {
+    (TypeId::of::<T>() == TypeId::of::<f32>() && winograd::suits(shape)).then(|| {
+        (
+            inputs.iter().map(|x| bytemuck::cast_slice(x)).collect(),
+            bytemuck::cast_slice_mut(output),
+        )
+    })
+}
+
 /// Cross-correlation with zero padding.
 pub fn conv2d<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let op = call.op::<ops::Conv2d>()?;
     let shape = geometry(op, &call.types[0], call.ty, kernel_size(&call.types[1])?)?;
+    if let Some((inputs, y)) = as_single(&shape, call.inputs, call.output) {
+        winograd::forward(&shape, inputs[0], inputs[1], inputs.get(2).copied(), y);
+        return Ok(());
+    }
     forward(
         &shape,
         call.inputs[0],
@@ -62,6 +83,10 @@ pub fn conv_transpose2d<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> 
         &call.types[0],
         kernel_size(&call.types[1])?,
     )?;
+    if let Some((inputs, y)) = as_single(&shape, call.inputs, call.output) {
+        winograd::grad_input(&shape, inputs[0], inputs[1], inputs.get(2).copied(), y);
+        return Ok(());
+    }
     conv2d_grad_input(
         &shape,
         call.inputs[0],
@@ -76,6 +101,10 @@ pub fn conv_transpose2d<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> 
 pub fn conv2d_grad_weight<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let op = call.op::<ops::Conv2dGradWeight>()?;
     let shape = geometry(&op.conv, &call.types[0], &call.types[1], op.kernel)?;
+    if let Some((inputs, dw)) = as_single(&shape, call.inputs, call.output) {
+        winograd_weight::grad_weight(&shape, inputs[0], inputs[1], dw);
+        return Ok(());
+    }
     grad_weight(&shape, call.inputs[0], call.inputs[1], call.output);
     Ok(())
 }

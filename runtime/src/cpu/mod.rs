@@ -23,6 +23,7 @@ mod matmul;
 mod max_pool2d;
 mod optimiser;
 mod parallel;
+mod parts;
 mod plan;
 pub mod real;
 mod rearrange;
@@ -32,6 +33,9 @@ mod scratch;
 mod shared;
 pub mod simd;
 pub mod weight_map;
+pub mod winograd;
+mod winograd_kernel;
+pub mod winograd_weight;
 
 pub use engine::{CpuExecutor, OpTime};
 

@@ -104,6 +104,16 @@ pub unsafe trait Vector: Copy {
     /// # Safety
     /// As the trait says.
     unsafe fn add(self, a: Self) -> Self;
+    /// `self - a`.
+    ///
+    /// # Safety
+    /// As the trait says.
+    unsafe fn sub(self, a: Self) -> Self;
+    /// `self * a`.
+    ///
+    /// # Safety
+    /// As the trait says.
+    unsafe fn mul(self, a: Self) -> Self;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -112,7 +122,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! vector {
-        ($reg:ty, $elem:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident) => {
+        ($reg:ty, $elem:ty, $lanes:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident) => {
             // SAFETY: each method is the one instruction it names; the trait passes the requirement on to its caller.
             unsafe impl Vector for $reg {
                 type Elem = $elem;
@@ -141,6 +151,14 @@ mod x86 {
                 unsafe fn add(self, a: Self) -> Self {
                     unsafe { $add(self, a) }
                 }
+                #[inline(always)]
+                unsafe fn sub(self, a: Self) -> Self {
+                    unsafe { $sub(self, a) }
+                }
+                #[inline(always)]
+                unsafe fn mul(self, a: Self) -> Self {
+                    unsafe { $mul(self, a) }
+                }
             }
         };
     }
@@ -153,7 +171,9 @@ mod x86 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
-        _mm512_add_ps
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps
     );
     vector!(
         __m512d,
@@ -164,7 +184,9 @@ mod x86 {
         _mm512_loadu_pd,
         _mm512_storeu_pd,
         _mm512_fmadd_pd,
-        _mm512_add_pd
+        _mm512_add_pd,
+        _mm512_sub_pd,
+        _mm512_mul_pd
     );
     vector!(
         __m256,
@@ -175,7 +197,9 @@ mod x86 {
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
-        _mm256_add_ps
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps
     );
     vector!(
         __m256d,
@@ -186,7 +210,9 @@ mod x86 {
         _mm256_loadu_pd,
         _mm256_storeu_pd,
         _mm256_fmadd_pd,
-        _mm256_add_pd
+        _mm256_add_pd,
+        _mm256_sub_pd,
+        _mm256_mul_pd
     );
 }
 
@@ -223,6 +249,14 @@ macro_rules! portable {
             #[inline(always)]
             unsafe fn add(self, a: Self) -> Self {
                 Self(std::array::from_fn(|i| self.0[i] + a.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn sub(self, a: Self) -> Self {
+                Self(std::array::from_fn(|i| self.0[i] - a.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn mul(self, a: Self) -> Self {
+                Self(std::array::from_fn(|i| self.0[i] * a.0[i]))
             }
         }
     };

@@ -1,0 +1,380 @@
+//! 3x3 convolutions of stride 1 in single precision by Winograd's F(2x2, 3x3).
+//!
+//! A task takes a block of 2x2 output tiles and a few panels of output channels. It transforms its input tiles, one block
+//! of channels at a time, multiplies them with the transformed weights at each of the 16 points, and transforms the sums
+//! back; all of that stays in its cache. Double precision takes the direct way, which tests hold this one against.
+
+use rayon::prelude::*;
+
+use super::conv_kernel::{PixelTile, Tap, kernels};
+use super::conv_shape::ConvShape;
+use super::scratch::with_scratch;
+use super::shared::Shared;
+use super::winograd_kernel::{POINTS, Transform, transforms};
+
+/// Tiles of a block.
+const TILES: usize = 56;
+/// Channels summed over at a time.
+const DEPTH: usize = 128;
+/// Panels of output channels of a task.
+const PANELS: usize = 2;
+/// The widest panel on any instruction set.
+const WIDEST: usize = 32;
+/// What lies outside of a map.
+pub(super) static ZEROS: [f32; DEPTH] = [0.0; DEPTH];
+
+/// Whether a convolution can go this way, and is large enough to gain by it.
+pub fn suits(shape: &ConvShape) -> bool {
+    let lanes = transforms().lanes;
+    let tiles = |size| Tiles::new(shape.batch, size).count();
+    // The weights are transformed once per call, which many tiles must pay for.
+    let least = 32 + (shape.in_channels * shape.out_channels >> 13);
+    shape.kernel == [3, 3]
+        && shape.stride == [1, 1]
+        && shape.dilation == [1, 1]
+        && shape.groups == 1
+        && shape.in_channels.is_multiple_of(lanes)
+        && shape.out_channels.is_multiple_of(lanes)
+        && tiles(shape.out_size).min(tiles(shape.in_size)) >= least
+}
+
+/// The forward pass; as [`conv2d`](super::conv2d::conv2d).
+pub fn forward(shape: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    let map = Map {
+        batch: shape.batch,
+        in_size: shape.in_size,
+        depth: shape.in_channels,
+        out_size: shape.out_size,
+        columns: shape.out_channels,
+        padding: shape.padding.map(|p| p as isize),
+    };
+    map.run(x, bias, y, |column, depth, lines| {
+        for (tap, line) in lines.iter_mut().enumerate() {
+            let from = (tap * shape.in_channels + depth) * shape.out_channels + column;
+            let count = WIDEST.min(shape.out_channels - column);
+            line[..count].copy_from_slice(&w[from..from + count]);
+        }
+    });
+}
+
+/// The data gradient; as [`conv2d_grad_input`](super::conv2d::conv2d_grad_input).
+pub fn grad_input(shape: &ConvShape, dy: &[f32], w: &[f32], bias: Option<&[f32]>, dx: &mut [f32]) {
+    let map = Map {
+        batch: shape.batch,
+        in_size: shape.out_size,
+        depth: shape.out_channels,
+        out_size: shape.in_size,
+        columns: shape.in_channels,
+        padding: shape.padding.map(|p| 2 - p as isize),
+    };
+    // The filter turned by half a turn, its sides swapped.
+    map.run(dy, bias, dx, |column, depth, lines| {
+        for (tap, line) in lines.iter_mut().enumerate() {
+            let count = WIDEST.min(shape.in_channels - column);
+            for (c, value) in line[..count].iter_mut().enumerate() {
+                *value =
+                    w[((8 - tap) * shape.in_channels + column + c) * shape.out_channels + depth];
+            }
+        }
+    });
+}
+
+/// The 2x2 tiles of a batch of maps.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles {
+    batch: usize,
+    size: [usize; 2],
+}
+
+impl Tiles {
+    pub fn new(batch: usize, size: [usize; 2]) -> Self {
+        Self {
+            batch,
+            size: size.map(|n| n.div_ceil(2)),
+        }
+    }
+
+    pub fn count(self) -> usize {
+        self.batch * self.size[0] * self.size[1]
+    }
+
+    /// Image, row and column of a tile.
+    pub fn place(self, tile: usize) -> [usize; 3] {
+        let [h, w] = self.size;
+        [tile / (h * w), tile / w % h, tile % w]
+    }
+}
+
+/// Pointers to the pixels of the `K x K` window at `(top, left)` of an image; to zeros outside of it.
+pub(super) fn window<const K: usize, const KK: usize>(
+    x: &[f32],
+    size: [usize; 2],
+    channels: usize,
+    [image, channel]: [usize; 2],
+    [top, left]: [isize; 2],
+) -> [*const f32; KK] {
+    std::array::from_fn(|k| {
+        let (h, w) = (top + (k / K) as isize, left + (k % K) as isize);
+        if h < 0 || w < 0 || h >= size[0] as isize || w >= size[1] as isize {
+            return ZEROS.as_ptr();
+        }
+        let pixel = (image * size[0] + h as usize) * size[1] + w as usize;
+        x[pixel * channels + channel..].as_ptr()
+    })
+}
+
+/// A convolution from one feature map to another.
+struct Map {
+    batch: usize,
+    in_size: [usize; 2],
+    depth: usize,
+    out_size: [usize; 2],
+    columns: usize,
+    padding: [isize; 2],
+}
+
+/// How the work is cut.
+struct Cut {
+    tiles: Tiles,
+    block: usize,
+    depth: usize,
+    depths: usize,
+    width: usize,
+    registers: usize,
+    panels: usize,
+}
+
+impl Map {
+    /// Transforms the weights, of which `taps(column, depth, lines)` gives the nine of some columns, then runs all tasks.
+    fn run(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+        taps: impl Fn(usize, usize, &mut [[f32; WIDEST]; 9]) + Sync,
+    ) {
+        assert_eq!(
+            x.len(),
+            self.batch * self.in_size[0] * self.in_size[1] * self.depth
+        );
+        assert_eq!(
+            y.len(),
+            self.batch * self.out_size[0] * self.out_size[1] * self.columns
+        );
+        let lanes = transforms().lanes;
+        let registers = if self.columns <= lanes { 1 } else { 2 };
+        let (width, tiles) = (registers * lanes, Tiles::new(self.batch, self.out_size));
+        let depths = self.depth.div_ceil(DEPTH);
+        let cut = Cut {
+            tiles,
+            block: tiles.count().div_ceil(tiles.count().div_ceil(TILES)),
+            depth: self.depth.div_ceil(depths),
+            depths,
+            width,
+            registers,
+            panels: self.columns.div_ceil(width),
+        };
+        let blocks = tiles.count().div_ceil(cut.block);
+        let groups = cut.panels.div_ceil(PANELS);
+        with_scratch(cut.panels * width, |starts: &mut [f32]| {
+            starts.fill(0.0);
+            if let Some(bias) = bias {
+                starts[..self.columns].copy_from_slice(bias);
+            }
+            with_scratch(
+                cut.panels * POINTS * self.depth * width,
+                |weights: &mut [f32]| {
+                    self.transform_weights(&cut, taps, weights);
+                    let out = Shared(y.as_mut_ptr());
+                    (0..blocks * groups).into_par_iter().for_each(|task| {
+                        let task = Task {
+                            map: self,
+                            cut: &cut,
+                            x,
+                            weights,
+                            starts,
+                            tile: task % blocks * cut.block,
+                            panel: task / blocks * PANELS,
+                        };
+                        // SAFETY: tasks cover disjoint tiles or channels of `y`.
+                        unsafe { task.run(out) }
+                    });
+                },
+            );
+        });
+    }
+
+    /// Fills `weights` as `[panel, point, depth, width]`.
+    fn transform_weights(
+        &self,
+        cut: &Cut,
+        taps: impl Fn(usize, usize, &mut [[f32; WIDEST]; 9]) + Sync,
+        weights: &mut [f32],
+    ) {
+        const STEP: usize = 16;
+        let to = Shared(weights.as_mut_ptr());
+        let steps = self.depth.div_ceil(STEP);
+        (0..cut.panels * steps).into_par_iter().for_each(|index| {
+            let (panel, first) = (index / steps, index % steps * STEP);
+            let mut lines = [[0f32; WIDEST]; 9];
+            for depth in first..(first + STEP).min(self.depth) {
+                taps(panel * cut.width, depth, &mut lines);
+                let at = |point: usize| ((panel * POINTS + point) * self.depth + depth) * cut.width;
+                let job = Transform {
+                    from: std::array::from_fn(|tap| lines[tap].as_ptr()),
+                    // SAFETY: panel, point and depth lie inside `weights`.
+                    to: std::array::from_fn(|point| unsafe { to.get().add(at(point)) }),
+                    keep: [true; POINTS],
+                    channels: cut.width,
+                };
+                // SAFETY: lines and rows hold `width` elements; the table is this processor's.
+                unsafe { (transforms().weight)(&job) }
+            }
+        });
+    }
+}
+
+/// A block of tiles by a few panels.
+struct Task<'a> {
+    map: &'a Map,
+    cut: &'a Cut,
+    x: &'a [f32],
+    weights: &'a [f32],
+    starts: &'a [f32],
+    tile: usize,
+    panel: usize,
+}
+
+impl Task<'_> {
+    /// # Safety
+    /// Nobody else touches this task's tiles and channels of `y`.
+    unsafe fn run(&self, y: Shared<f32>) {
+        let cut = self.cut;
+        let tiles = cut.block.min(cut.tiles.count() - self.tile);
+        let panels = PANELS.min(cut.panels - self.panel);
+        // A little more than a power of two between rows, lest they crowd a few sets of the cache.
+        let (v_step, m_step) = (cut.depth + 16, panels * cut.width + 16);
+        with_scratch(POINTS * tiles * v_step, |v: &mut [f32]| {
+            with_scratch(POINTS * tiles * m_step, |m: &mut [f32]| {
+                for block in 0..cut.depths {
+                    let first = block * cut.depth;
+                    let depth = cut.depth.min(self.map.depth - first);
+                    self.transform_input(tiles, first, depth, v, v_step);
+                    self.multiply(tiles, panels, first, depth, (v, v_step), (m, m_step));
+                }
+                // SAFETY: passed on from the caller.
+                unsafe { self.transform_output(tiles, panels, m, m_step, y) }
+            });
+        });
+    }
+
+    fn transform_input(
+        &self,
+        tiles: usize,
+        first: usize,
+        depth: usize,
+        v: &mut [f32],
+        v_step: usize,
+    ) {
+        let map = self.map;
+        for tile in 0..tiles {
+            let [image, i, j] = self.cut.tiles.place(self.tile + tile);
+            let corner = [
+                2 * i as isize - map.padding[0],
+                2 * j as isize - map.padding[1],
+            ];
+            let to: [*mut f32; POINTS] =
+                std::array::from_fn(|k| v[(k * tiles + tile) * v_step..][..depth].as_mut_ptr());
+            let job = Transform {
+                from: window::<4, 16>(self.x, map.in_size, map.depth, [image, first], corner),
+                to,
+                keep: [true; POINTS],
+                channels: depth,
+            };
+            // SAFETY: each pixel holds `depth` channels from `first` on; the table is this processor's.
+            unsafe { (transforms().input)(&job) }
+        }
+    }
+
+    fn multiply(
+        &self,
+        tiles: usize,
+        panels: usize,
+        first: usize,
+        depth: usize,
+        (v, v_step): (&[f32], usize),
+        (m, m_step): (&mut [f32], usize),
+    ) {
+        let (cut, table) = (self.cut, kernels::<f32>());
+        let pieces = tiles.div_ceil(table.rows);
+        for (point, panel) in
+            (0..POINTS).flat_map(|point| (0..panels).map(move |panel| (point, panel)))
+        {
+            let row = ((self.panel + panel) * POINTS + point) * self.map.depth + first;
+            let w = self.weights[row * cut.width..][..depth * cut.width].as_ptr();
+            let mut done = 0;
+            for piece in 0..pieces {
+                let rows = tiles / pieces + usize::from(piece < tiles % pieces);
+                let at = point * tiles + done;
+                let taps = [Tap {
+                    x: v[at * v_step..].as_ptr(),
+                    w,
+                }];
+                let job = PixelTile {
+                    taps: taps.as_slice(),
+                    depth,
+                    x_step: v_step,
+                    y: m[at * m_step + panel * cut.width..].as_mut_ptr(),
+                    y_step: m_step,
+                    width: cut.width,
+                    add: first > 0,
+                    bias: std::ptr::null(),
+                };
+                // SAFETY: `v` and `m` hold `rows` tiles from `at` on; the table is this processor's.
+                unsafe { table.pixels[cut.registers - 1][rows - 1](&job) }
+                done += rows;
+            }
+        }
+    }
+
+    unsafe fn transform_output(
+        &self,
+        tiles: usize,
+        panels: usize,
+        m: &[f32],
+        m_step: usize,
+        y: Shared<f32>,
+    ) {
+        let (cut, map) = (self.cut, self.map);
+        let column = self.panel * cut.width;
+        let channels = (panels * cut.width).min(map.columns - column);
+        for tile in 0..tiles {
+            let [image, i, j] = cut.tiles.place(self.tile + tile);
+            let pixel = |k: usize| [2 * i + k / 2, 2 * j + k % 2];
+            let keep = std::array::from_fn(|k| {
+                pixel(k)[0] < map.out_size[0] && pixel(k)[1] < map.out_size[1]
+            });
+            let job = Transform {
+                from: std::array::from_fn(|k| match k {
+                    POINTS => self.starts[column..].as_ptr(),
+                    _ => m[(k * tiles + tile) * m_step..].as_ptr(),
+                }),
+                to: std::array::from_fn(|k| {
+                    let [h, w] = pixel(k);
+                    let at = ((image * map.out_size[0] + h) * map.out_size[1] + w) * map.columns
+                        + column;
+                    if keep[k] {
+                        // SAFETY: the pixel lies inside `y`.
+                        unsafe { y.get().add(at) }
+                    } else {
+                        std::ptr::null_mut()
+                    }
+                }),
+                keep,
+                channels,
+            };
+            // SAFETY: points and kept pixels hold `channels` elements; the table is this processor's.
+            unsafe { (transforms().output)(&job) }
+        }
+    }
+}
