@@ -84,7 +84,7 @@ impl Lowering<'_> {
             .map(|&(at, read)| index(at, read, self.input(at)))
             .collect();
         let n = output.elements();
-        let vector = n % 4 == 0
+        let vector = n.is_multiple_of(4)
             && places
                 .iter()
                 .all(|(_, place)| place.is_vector() || place.is_shared());

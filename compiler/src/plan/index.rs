@@ -57,16 +57,16 @@ impl Index {
             return false;
         };
         stride == 1
-            && extent % 4 == 0
-            && self.offset % 4 == 0
-            && slower.iter().all(|(_, stride)| stride % 4 == 0)
+            && extent.is_multiple_of(4)
+            && self.offset.is_multiple_of(4)
+            && slower.iter().all(|(_, stride)| stride.is_multiple_of(4))
     }
 
     /// Whether four neighbouring outputs (from a multiple of four) read one and the same element.
     pub fn is_shared(&self) -> bool {
         self.axes
             .last()
-            .is_none_or(|&(extent, stride)| stride == 0 && extent % 4 == 0)
+            .is_none_or(|&(extent, stride)| stride == 0 && extent.is_multiple_of(4))
     }
 
     /// The index as a WGSL expression of `i`.

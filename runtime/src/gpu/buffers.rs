@@ -161,9 +161,5 @@ pub(super) fn from_memory(ty: &TensorType, memory: &[f32]) -> Tensor {
         (Layout::Kernel, &[o, i, kh, kw]) => tensor::kernel_from_memory([o, i, kh, kw], memory),
         _ => memory.to_vec(),
     };
-    // `memory` holds as many values as the shape; should it not, what is missing counts as zero.
-    let mut data = data;
-    data.resize(ty.elements(), 0.0);
-    let mut values = data.into_iter();
-    Tensor::from_fn(ty.shape.clone(), |_| values.next().unwrap_or(0.0))
+    Tensor::new(ty.shape.clone(), data).unwrap_or_else(|_| Tensor::zeros(ty.shape.clone()))
 }

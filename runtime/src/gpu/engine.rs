@@ -101,7 +101,48 @@ impl GpuExecutor {
     /// As [`Executor::load`].
     pub fn load_plan(&mut self, name: &str, plan: Plan) -> Result<(), ExecutorError> {
         buffers::check_limits(&self.gpu, name, &plan)?;
-        let slots = self.pool.slots(&self.gpu, name, &plan)?;
+        let total = plan.bytes();
+        let buffers = self.allocate(name, &plan).map_err(|error| match error {
+            ExecutorError::OutOfMemory {
+                entry,
+                device,
+                buffer,
+                bytes,
+                message,
+            } => ExecutorError::OutOfMemory {
+                entry,
+                device,
+                buffer,
+                bytes,
+                message: format!("{message}; the whole plan takes {total} bytes"),
+            },
+            other => other,
+        })?;
+        let pipelines = self.pipelines.build(&self.gpu, &plan)?;
+        let bind_groups = self.bind_groups(&plan, &buffers, &pipelines)?;
+        let mut outputs = Vec::new();
+        let mut readback_bytes = 0;
+        for (output, port) in &plan.outputs {
+            outputs.push((output.clone(), readback_bytes, port.clone()));
+            readback_bytes += plan.buffers[port.buffer].bytes;
+        }
+        let free = Vec::new();
+        let loaded = Loaded {
+            plan,
+            buffers,
+            pipelines,
+            bind_groups,
+            outputs,
+            readback_bytes,
+            free,
+        };
+        self.entries.insert(name.to_owned(), loaded);
+        self.gpu.check("load", name)
+    }
+
+    /// The memory of a plan's buffers, in order.
+    fn allocate(&mut self, name: &str, plan: &Plan) -> Result<Vec<wgpu::Buffer>, ExecutorError> {
+        let slots = self.pool.slots(&self.gpu, name, plan)?;
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for planned in &plan.buffers {
             let buffer = match &planned.storage {
@@ -123,26 +164,7 @@ impl GpuExecutor {
             };
             buffers.push(buffer);
         }
-        let pipelines = self.pipelines.build(&self.gpu, &plan)?;
-        let bind_groups = self.bind_groups(&plan, &buffers, &pipelines)?;
-        let mut outputs = Vec::new();
-        let mut readback_bytes = 0;
-        for (output, port) in &plan.outputs {
-            outputs.push((output.clone(), readback_bytes, port.clone()));
-            readback_bytes += plan.buffers[port.buffer].bytes;
-        }
-        let free = Vec::new();
-        let loaded = Loaded {
-            plan,
-            buffers,
-            pipelines,
-            bind_groups,
-            outputs,
-            readback_bytes,
-            free,
-        };
-        self.entries.insert(name.to_owned(), loaded);
-        self.gpu.check("load", name)
+        Ok(buffers)
     }
 
     fn state(
