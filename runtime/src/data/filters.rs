@@ -192,12 +192,10 @@ fn outermost(v: &mut [[f32; LANES]]) {
     }
 }
 
-/// Puts the smaller of each lane to index `low` and the greater to index `high`, `low < high`.
+/// Puts the smaller of each lane to index `low` and the greater to index `high`.
+#[inline(always)]
 fn exchange(v: &mut [[f32; LANES]], low: usize, high: usize) {
-    let (a, b) = v.split_at_mut(high);
-    for (x, y) in a[low].iter_mut().zip(&mut b[0]) {
-        let (p, q) = (*x, *y);
-        *x = if p < q { p } else { q };
-        *y = if p < q { q } else { p };
-    }
+    let (p, q) = (v[low], v[high]);
+    v[low] = std::array::from_fn(|k| if p[k] < q[k] { p[k] } else { q[k] });
+    v[high] = std::array::from_fn(|k| if p[k] < q[k] { q[k] } else { p[k] });
 }
