@@ -79,7 +79,7 @@ fn changed_gzip_streams() {
         let w = stream.bits(round);
         let at = w[0] as usize % bytes.len();
         bytes[at] ^= 1 << (w[1] % 8);
-        if w[2] % 3 == 0 {
+        if w[2].is_multiple_of(3) {
             bytes.truncate(w[3] as usize % bytes.len());
         }
         read(&path, &bytes);

@@ -31,7 +31,7 @@ fn all(epoch: hqcc::data::Epoch) -> Vec<Batch> {
 fn an_epoch_holds_every_sample_once_and_keeps_the_smaller_last_batch() {
     let train = open(&settings()).train;
     assert!(
-        train.len() % 4 != 0,
+        !train.len().is_multiple_of(4),
         "{} samples leave no rest",
         train.len()
     );

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::Failure;
 use super::args::{Bar, MessageArgs, SourceArgs, print};
 use super::experiment::Experiment;
-use crate::data::Dataset;
+use crate::data::kits19::case_name;
+use crate::data::{self, DataReport};
 use crate::report::table::{Align, Table, bytes, grouped, si};
 use crate::train::progress::MessageFormat;
 
@@ -173,22 +174,52 @@ fn entries(row: &LayerRow) -> Vec<String> {
 fn check_data(experiment: &Experiment, format: MessageFormat) -> Result<(), Failure> {
     let settings = experiment.data()?;
     let bar = Bar::start("reading data", 0);
-    let dataset = Dataset::open(&settings, std::path::Path::new("."), &|progress| {
-        bar.length(progress.total as u64);
-        bar.set(progress.done as u64);
+    let report = data::check(&settings, &|done, total| {
+        bar.length(total as u64);
+        bar.set(done as u64);
     });
     bar.end();
-    let dataset = dataset?;
-    let (train, test) = (dataset.train.len(), dataset.test.len());
-    match format {
-        MessageFormat::Json => print(&format!(
-            "{}\n",
-            json!({ "reason": "data", "train": train, "test": test })
-        )),
-        MessageFormat::Human => print(&format!(
-            "data             {} training and {} test samples, no fault\n",
-            grouped(train as u64),
-            grouped(test as u64)
-        )),
+    let report = report?;
+    let (train, test) = (report.samples("train"), report.samples("test"));
+    let text = match format {
+        MessageFormat::Json => {
+            let value = json!({ "reason": "data", "train": train, "test": test, "cases": report.cases,
+                                "warnings": report.warnings });
+            format!("{value}\n")
+        }
+        MessageFormat::Human => {
+            let mut text = format!("\n{}", data_table(&report));
+            for warning in &report.warnings {
+                text.push_str(&format!("warning: {warning}\n"));
+            }
+            let (train, test) = (grouped(train as u64), grouped(test as u64));
+            text.push_str(&format!(
+                "data             {train} training and {test} test samples, no fault\n"
+            ));
+            text
+        }
+    };
+    print(&text)
+}
+
+/// A line per case.
+fn data_table(report: &DataReport) -> Table {
+    let words = ["case", "split"].map(|name| (name, Align::Left));
+    let numbers = ["voxels", "mm", "HU", "kidney", "tumour", "samples"];
+    let numbers = numbers.map(|name| (name, Align::Right));
+    let mut table = Table::new(words.into_iter().chain(numbers));
+    for c in &report.cases {
+        let ([z, y, x], [dz, dy, dx], [lo, hi]) = (c.shape, c.spacing, c.range);
+        table.row([
+            case_name(c.case),
+            c.split.to_owned(),
+            format!("{z} x {y} x {x}"),
+            format!("{dz:.2} x {dy:.2} x {dx:.2}"),
+            format!("{lo:.0} to {hi:.0}"),
+            grouped(c.voxels[0]),
+            grouped(c.voxels[1]),
+            c.samples.to_string(),
+        ]);
     }
+    table
 }

@@ -332,13 +332,17 @@ impl Anatomy {
 
     /// Grey value and label at a point.
     pub fn at(&self, x: f64, y: f64, z: f64) -> (f64, u8) {
+        // The waves move a point by less than 14 mm.
+        let [a, b] = self.body;
+        if x.abs() > a + 14.0 || y.abs() > b + 14.0 {
+            return (table(x, y, b), 0);
+        }
         let (mut wx, mut wy) = (x, y);
         for w in &self.waves {
             let s = (w[0] * x + w[1] * y + w[2] * z + w[3]).sin();
             wx += w[4] * s;
             wy += w[5] * s;
         }
-        let [a, b] = self.body;
         let radial = |a: f64, b: f64| ((wx / a).abs().powi(3) + (wy / b).abs().powi(3)).cbrt();
         if radial(a, b) > 1.0 {
             return (table(x, y, b), 0);

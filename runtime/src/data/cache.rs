@@ -10,7 +10,7 @@ use super::kits19::{self, CaseFiles};
 use super::preprocess::{Record, Rect, case_records};
 use super::settings::DataSettings;
 use super::store::Place;
-use super::volume::write_atomically;
+use super::volume::write_whole;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -167,7 +167,7 @@ fn content_hash(folder: &Path, path: &Path) -> Result<String, DataError> {
     let file = File::open(path).map_err(DataError::io(path))?;
     hasher.update_reader(file).map_err(DataError::io(path))?;
     let hash = hasher.finalize().to_hex().to_string();
-    write_atomically(&known, |out| out.write_all(hash.as_bytes())).map_err(as_cache)?;
+    write_whole(&known, |out| out.write_all(hash.as_bytes())).map_err(as_cache)?;
     Ok(hash)
 }
 
@@ -213,7 +213,7 @@ fn build(
     let (volume, labels) = kits19::read(source)?;
     let records = case_records(&volume, &labels, settings)?;
     drop((volume, labels));
-    write_atomically(path, |out| write_records(out, &records, settings.size)).map_err(as_cache)?;
+    write_whole(path, |out| write_records(out, &records, settings.size)).map_err(as_cache)?;
     Ok(records.iter().map(Record::place).collect())
 }
 

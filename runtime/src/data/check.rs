@@ -7,9 +7,10 @@ use super::preprocess::{rectangles, selected};
 use super::settings::{DataSettings, Layout};
 use super::volume::{Labels, Volume};
 use rayon::prelude::*;
+use serde::Serialize;
 
 /// What a case holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CaseReport {
     /// `train` or `test`.
     pub split: &'static str,

@@ -191,7 +191,8 @@ fn prepare_case(
 ) -> Result<CaseStore, DataError> {
     let (volume, labels) = match (files, cache) {
         (Some(files), Some(folder)) => {
-            return CachedCase::open(folder, files, settings).map(CaseStore::Cached);
+            let case = CachedCase::open(folder, files, settings)?;
+            return Ok(CaseStore::Cached(Box::new(case)));
         }
         (Some(files), None) => kits19::read(files)?,
         (None, _) => phantom::generate(&settings.phantom, case),

@@ -27,4 +27,4 @@ pub use phantom::{PhantomSettings, write_phantom};
 pub use predict::{MaskBuilder, SliceInput, inputs};
 pub use preprocess::{Record, Rect};
 pub use settings::{Augment, Cases, Crop, DataSettings, KidneyMask, Layout, Mode, Select, Task};
-pub use volume::{Labels, Volume, Voxels, read_geometry, write_atomically};
+pub use volume::{Labels, Volume, Voxels, read_geometry};

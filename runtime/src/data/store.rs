@@ -19,7 +19,7 @@ pub enum CaseStore {
     /// In memory.
     Memory(Vec<Record>),
     /// In a file of the cache.
-    Cached(CachedCase),
+    Cached(Box<CachedCase>),
 }
 
 impl CaseStore {

@@ -5,6 +5,7 @@
 
 use super::error::DataError;
 use super::header::{Element, Geometry, HEADER_BYTES};
+use crate::durable::replace_with;
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -393,7 +394,7 @@ fn write<T: Copy>(
         }
         Ok(())
     };
-    write_atomically(path, |file| {
+    write_whole(path, |file| {
         if path.extension().is_some_and(|e| e == "gz") {
             let mut packed = GzEncoder::new(file, Compression::new(4));
             body(&mut packed)?;
@@ -404,29 +405,13 @@ fn write<T: Copy>(
     })
 }
 
-/// Writes a file under a temporary name beside its own, syncs it and renames it; a reader sees all of it or none.
-pub fn write_atomically(
+/// Writes a file that is there in full or not at all, and its folder if need be.
+pub(super) fn write_whole(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<(), DataError> {
-    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let temporary = folder.join(format!(".{name}.{}.{count}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
-        content(&mut file)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        std::fs::remove_file(&temporary).ok();
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     }
-    written.map_err(DataError::io(path))
+    replace_with(path, content).map_err(DataError::io(path))
 }
