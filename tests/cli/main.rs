@@ -1,6 +1,10 @@
 //! The binary from outside: what it prints, what it leaves behind, how it fails.
 
+mod bad_input;
+mod experiments;
 mod help;
+mod predict;
+mod resume;
 
 use std::ffi::OsStr;
 use std::path::Path;
