@@ -22,8 +22,8 @@ data d = phantom {{
   size = [24, 24]
   train = 0..2
   test = 2..3
-  phantom.slices = 10
-  phantom.pixels = 48
+  slices = 10
+  pixels = 48
 }}
 train {{
   model = Tiny()

@@ -17,6 +17,7 @@ mod graph;
 mod new;
 mod ops;
 mod phantom;
+mod predict;
 mod resume;
 mod run;
 mod session;
@@ -61,6 +62,7 @@ enum Command {
     Run(run::RunCommand),
     Resume(resume::Resume),
     Eval(eval::Eval),
+    Predict(predict::Predict),
     Build(build::Build),
     Devices(devices::Devices),
     Phantom(phantom::Phantom),
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Predict(command) => command.run(),
         Command::Build(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Phantom(command) => command.run(),
