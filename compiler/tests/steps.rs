@@ -177,3 +177,45 @@ fn rules_that_fight_or_match_nothing_are_refused() {
     assert_eq!(errors.len(), 2);
     assert!(errors.iter().any(|e| e.other == Some(1)));
 }
+
+/// Graphviz must take every stage without a complaint. Without `dot` on the machine the case says so.
+#[test]
+fn graphviz_accepts_every_stage() {
+    let train = steps::train(network(true), &rules(), &recipe()).expect("train");
+    let qpg = steps::rewritten(network(true), &rules()).expect("rewrites");
+    for (graph, depth) in [
+        (&qpg, None),
+        (&qpg, Some(1)),
+        (&train, None),
+        (&train, Some(2)),
+    ] {
+        let text = dot::to_dot(
+            graph,
+            &dot::DotOptions {
+                title: "a \"quoted\" title".into(),
+                depth,
+                ..Default::default()
+            },
+        );
+        let dot = std::process::Command::new("dot")
+            .arg("-Tsvg")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn();
+        let Ok(mut dot) = dot else {
+            println!("skipped: Graphviz is not installed");
+            return;
+        };
+        use std::io::Write;
+        let mut stdin = dot.stdin.take().expect("piped");
+        stdin.write_all(text.as_bytes()).expect("writes");
+        drop(stdin);
+        let out = dot.wait_with_output().expect("runs");
+        let complaint = String::from_utf8_lossy(&out.stderr);
+        assert!(
+            out.status.success() && complaint.is_empty(),
+            "{complaint}\n{text}"
+        );
+    }
+}

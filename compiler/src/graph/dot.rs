@@ -33,10 +33,37 @@ struct Box {
     border: &'static str,
 }
 
-/// The path of a node, cut at dots outside brackets.
-fn segments(name: &str) -> Vec<&str> {
-    name.split('.').collect()
+/// Where a node is drawn: the clusters around it, outermost first, and what its box says of its name. Clusters are
+/// the blocks of the source and, innermost, the layer; gradients and updates have clusters of their own.
+fn placement(graph: &Graph, id: NodeId) -> (Vec<String>, String) {
+    let node = graph.node(id);
+    let mut clusters: Vec<String> = match node.phase {
+        Phase::Forward => Vec::new(),
+        Phase::Loss => vec!["loss".to_owned()],
+        Phase::Backward => vec!["backward".to_owned()],
+        Phase::Update => vec!["update".to_owned()],
+    };
+    let name = match node.phase {
+        Phase::Loss => node.name.strip_prefix("loss.").unwrap_or(&node.name),
+        Phase::Update => node.name.strip_prefix("optim.").unwrap_or(&node.name),
+        _ => &node.name,
+    };
+    let mut start = 0;
+    for (dot, _) in name.match_indices('.') {
+        clusters.push(name[start..dot].to_owned());
+        start = dot + 1;
+        // Below a layer there are only its own parameters and inner nodes.
+        if graph.find(&name[..dot]).is_some() {
+            break;
+        }
+    }
+    (clusters, name[start..].to_owned())
 }
+
+/// Colour of circuits and of the weights they give.
+const GENERATED: &str = "#b98ee0";
+/// Colour of parameters taken out of training.
+const FROZEN: &str = "#d5d5d5";
 
 fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -59,7 +86,7 @@ fn style(graph: &Graph, id: NodeId) -> (&'static str, &'static str) {
         let fill = match parameter.kind {
             ParameterKind::Trained if parameter.quantum => "#d9c2f0",
             ParameterKind::Trained => "#cfe3fa",
-            ParameterKind::Frozen => "#d5d5d5",
+            ParameterKind::Frozen => FROZEN,
             ParameterKind::Statistic => "#eeeeee",
             ParameterKind::Moment => "#f6f6f6",
         };
@@ -71,7 +98,7 @@ fn style(graph: &Graph, id: NodeId) -> (&'static str, &'static str) {
     );
     let fill = match (node.phase, node.op.name()) {
         (_, "input") => "#fdf1c7",
-        _ if generated => "#b98ee0",
+        _ if generated => GENERATED,
         (Phase::Forward, _) => "#ffffff",
         (Phase::Loss, _) => "#fde0dc",
         (Phase::Backward, _) => "#fff3e6",
@@ -92,40 +119,49 @@ fn style(graph: &Graph, id: NodeId) -> (&'static str, &'static str) {
 pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
     let mut boxes: Vec<Box> = Vec::new();
     let mut box_of: BTreeMap<NodeId, usize> = BTreeMap::new();
-    let mut collapsed: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut collapsed: BTreeMap<String, usize> = BTreeMap::new();
     let mut root = Cluster::default();
-    for id in graph
+    let ids: Vec<_> = graph
         .topological()
-        .unwrap_or_else(|_| graph.ids().collect())
-    {
+        .unwrap_or_else(|_| graph.ids().collect());
+    let places: Vec<_> = ids.iter().map(|&id| placement(graph, id)).collect();
+    let layers: BTreeSet<Vec<String>> = places
+        .iter()
+        .map(|(clusters, _)| clusters.clone())
+        .collect();
+    for (&id, (mut path, leaf)) in ids.iter().zip(places) {
+        path.push(leaf.clone());
+        // A layer with parameters lies in the cluster that they lie in.
+        if layers.contains(&path) {
+            path.push(leaf.clone());
+        }
+        let (fill, shape) = style(graph, id);
         let node = graph.node(id);
-        let path = segments(&node.name);
-        let deep = options.depth.filter(|&depth| path.len() > depth.max(1));
-        let at = if let Some(depth) = deep {
-            let key = path[..depth.max(1)].join(".");
-            match collapsed.get_mut(&key) {
-                Some((at, count)) => {
-                    *count += 1;
-                    *at
-                }
-                None => {
-                    let at = boxes.len();
-                    collapsed.insert(key.clone(), (at, 1));
-                    boxes.push(Box {
-                        id: key.clone(),
-                        label: key.clone(),
-                        fill: "#ffffff",
-                        shape: "box3d",
-                        border: "",
-                    });
-                    place(&mut root, &path[..depth.max(1) - 1], at);
-                    at
-                }
+        let depth = options.depth.map_or(usize::MAX, |depth| depth.max(1));
+        let at = if path.len() > depth {
+            let key = path[..depth].join(".");
+            let at = *collapsed.entry(key.clone()).or_insert_with(|| {
+                let label = path[depth - 1].clone();
+                boxes.push(Box {
+                    id: key,
+                    label,
+                    fill: "#ffffff",
+                    shape: "box3d",
+                    border: "",
+                });
+                place(&mut root, &path[..depth - 1], boxes.len() - 1);
+                boxes.len() - 1
+            });
+            // The box of a layer, not of a block, says what the layer is.
+            if path.len() == depth + 1 && path[depth] == path[depth - 1] {
+                boxes[at].label = format!("{}\n{}", path[depth - 1], node.op.name());
+                boxes[at].shape = "box";
             }
+            if fill == GENERATED || (fill == FROZEN && boxes[at].fill != GENERATED) {
+                boxes[at].fill = fill;
+            }
+            at
         } else {
-            let (fill, shape) = style(graph, id);
-            let at = boxes.len();
-            let leaf = path.last().copied().unwrap_or_default();
             let border = if options.added.contains(&node.name) {
                 "#1a8f1a"
             } else {
@@ -139,12 +175,9 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
                 shape,
                 border,
             });
-            place(&mut root, &path[..path.len() - 1], at);
-            at
+            place(&mut root, &path[..path.len() - 1], boxes.len() - 1);
+            boxes.len() - 1
         };
-        if deep.is_some() && style(graph, id).0 == "#b98ee0" {
-            boxes[at].fill = "#d9c2f0";
-        }
         box_of.insert(id, at);
     }
     let mut dot = String::new();
@@ -185,13 +218,9 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
     dot
 }
 
-fn place(cluster: &mut Cluster, path: &[&str], at: usize) {
+fn place(cluster: &mut Cluster, path: &[String], at: usize) {
     match path.split_first() {
-        Some((first, rest)) => place(
-            cluster.children.entry((*first).to_owned()).or_default(),
-            rest,
-            at,
-        ),
+        Some((first, rest)) => place(cluster.children.entry(first.clone()).or_default(), rest, at),
         None => {
             cluster.boxes.insert(at);
         }
