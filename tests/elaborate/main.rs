@@ -9,6 +9,7 @@ use hqcc_compiler::elaborate::{
 use hqcc_compiler::experiment::{Keep, Loss, Metric, Optimiser, Source};
 use hqcc_compiler::ops::{Parameter, ParameterKind};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+use proptest::prelude::*;
 
 const UNET: &str = include_str!("../../models/unet.hqc");
 const QUNET: &str = include_str!("../../models/qunet.hqc");
@@ -298,5 +299,60 @@ fn runaway_texts_are_stopped() {
             shown.contains("limit::") || shown.contains("value::"),
             "{shown}"
         );
+    }
+}
+
+/// Pieces that turn sound texts into nearly sound ones.
+const PIECES: [&str; 16] = [
+    "(", ")", "{", "}", "[", "]", "..", " to ", " = ", ", ", "@qpg(", "\"", "# ", "-1", "99999999",
+    "conv(",
+];
+
+/// Deletes, doubles, moves and inserts pieces of a text.
+fn mutated(text: &str, edits: &[(u8, usize, usize, usize)]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for &(kind, at, length, other) in edits {
+        let at = at % (bytes.len() + 1);
+        let end = (at + length % 40).min(bytes.len());
+        let other = other % (bytes.len() + 1);
+        let piece = match kind % 4 {
+            0 | 1 => bytes[at..end].to_vec(),
+            2 => PIECES[length % PIECES.len()].as_bytes().to_vec(),
+            _ => text.as_bytes()[..length % text.len().max(1)]
+                .iter()
+                .rev()
+                .take(20)
+                .rev()
+                .copied()
+                .collect(),
+        };
+        if kind % 4 == 0 {
+            bytes.drain(at..end);
+        }
+        let other = other.min(bytes.len());
+        if kind % 8 != 0 {
+            bytes.splice(other..other, piece);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn broken_models_end_in_errors(
+        which in 0..4usize,
+        edits in prop::collection::vec((any::<u8>(), any::<usize>(), any::<usize>(), any::<usize>()), 1..6),
+    ) {
+        let text = mutated([UNET, QUNET, QUICKSTART, DESIGN][which], &edits);
+        if let Ok(tried) = attempt(&text, &[]) {
+            let size = Size { batch: 1, channels: 1, height: 64, width: 48 };
+            if let Ok(mut network) = tried.network(size)
+                && let Err(errors) = apply(&mut network)
+            {
+                prop_assert!(!errors.is_empty());
+            }
+        }
     }
 }
