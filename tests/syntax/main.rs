@@ -173,6 +173,19 @@ fn deep_and_long_texts_end_in_errors() {
 }
 
 #[test]
+fn models_are_laid_out_canonically() {
+    let models = [
+        include_str!("../../models/unet.hqc"),
+        include_str!("../../models/qunet.hqc"),
+        include_str!("../../models/quickstart.hqc"),
+        include_str!("../../models/std/blocks.hqc"),
+    ];
+    for text in models {
+        assert_eq!(format(text), text);
+    }
+}
+
+#[test]
 fn standard_files_parse() {
     for name in hqcc_compiler::syntax::span::standard_files() {
         read_sound(standard(name).expect("listed"));

@@ -93,6 +93,8 @@ pub struct Project {
     pub modules: Vec<Module>,
     /// Settings of the command line, in order.
     pub settings: Vec<Entry>,
+    /// What is wrong with names, `let`s and settings; it hides nothing else.
+    pub(super) errors: Vec<Diagnostic>,
 }
 
 impl Project {
@@ -124,11 +126,12 @@ pub fn load(
         modules: Vec::new(),
         settings: Vec::new(),
         errors: Vec::new(),
+        mild: Vec::new(),
     };
     for text in settings {
         match parse_setting(loader.sources, text) {
             Ok(entry) => loader.settings.push(entry),
-            Err(error) => loader.errors.push(error),
+            Err(error) => loader.mild.push(error),
         }
     }
     let text = match standard(path) {
@@ -150,8 +153,9 @@ pub fn load(
         true => Ok(Project {
             modules: loader.modules,
             settings: loader.settings,
+            errors: loader.mild,
         }),
-        false => Err(loader.errors),
+        false => Err([loader.errors, loader.mild].concat()),
     }
 }
 
@@ -164,6 +168,8 @@ struct Loader<'a> {
     modules: Vec<Module>,
     settings: Vec<Entry>,
     errors: Vec<Diagnostic>,
+    /// Errors after which everything else can still be looked at.
+    mild: Vec<Diagnostic>,
 }
 
 impl Loader<'_> {
@@ -255,7 +261,7 @@ impl Loader<'_> {
             };
             if let Some(first) = seen.insert(&ident.name, ident.span) {
                 let message = format!("the {what} `{}` stands here twice", ident.name);
-                self.errors.push(
+                self.mild.push(
                     Diagnostic::error("name::taken", message)
                         .at(ident.span, "second time")
                         .see(first, "first time"),
@@ -277,7 +283,7 @@ impl Loader<'_> {
             let value = setting.map_or(&binding.value, |entry| &entry.value);
             let mut elaborator = Elaborator::new(self.sources, self.world, &self.modules);
             let value = elaborator.setting(value, &Frame::of(module));
-            self.errors.extend(elaborator.errors);
+            self.mild.extend(elaborator.errors);
             module.lets.insert(name, value.unwrap_or(Value::Poison));
         }
     }

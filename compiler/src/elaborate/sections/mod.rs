@@ -12,9 +12,11 @@ use overlay::overlaid;
 use reader::{Reader, key_text};
 use train::read_train;
 
-use super::Study;
+use std::collections::BTreeMap;
+
 use super::evaluate::{Elaborator, Frame, Outcome};
-use super::load::Project;
+use super::load::{Module, Project};
+use super::{Size, Study};
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::experiment::*;
 use crate::syntax::ast::*;
@@ -46,6 +48,7 @@ pub(super) fn study(
     project: &Project,
 ) -> Result<Study, Vec<Diagnostic>> {
     let mut elaborator = Elaborator::new(sources, world, &project.modules);
+    elaborator.errors.clone_from(&project.errors);
     let main = project.main();
     let frame = Frame::of(main);
     check_settings(&mut elaborator, project);
@@ -61,6 +64,7 @@ pub(super) fn study(
     let (predict, mut more) = read_predict(&mut elaborator, project, &frame);
     let sweep = read_sweep(&mut elaborator, project, &frame);
     let (Ok(found), true) = (found, elaborator.errors.is_empty()) else {
+        look_at_models(&mut elaborator, main);
         return Err(elaborator.errors);
     };
     let mut resolved = found.resolved;
@@ -79,6 +83,26 @@ pub(super) fn study(
         resolved,
         warnings: elaborator.warnings,
     })
+}
+
+/// Reports what is wrong in the main file's models as well, where the sections are wrong already:
+/// with default settings and at a default size, which need not be the one that is meant.
+fn look_at_models(elaborator: &mut Elaborator, main: &Module) {
+    let of_size =
+        |error: &Diagnostic| matches!(error.code.as_str(), "input::where" | "input::size");
+    for model in main.models() {
+        if model
+            .parameters
+            .iter()
+            .all(|parameter| parameter.default.is_some())
+        {
+            elaborator.in_network = true;
+            let mut frame = Frame::of(main);
+            let _: Outcome<_> =
+                elaborator.model(model, BTreeMap::new(), &mut frame, Size::default());
+        }
+    }
+    elaborator.errors.retain(|error| !of_size(error));
 }
 
 /// The first words of settings: sections, `model`, names of data and of `let`s.
