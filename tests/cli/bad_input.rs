@@ -68,14 +68,7 @@ fn run(folder: &Path, more: &[&str]) -> Ended {
     hqcc(
         folder,
         [
-            &[
-                "run",
-                "disk.hqc",
-                "--device",
-                "cpu",
-                "-s",
-                "data.cache=\"off\"",
-            ],
+            &["run", "disk.hqc", "--device", "cpu", "-s", "data.cache=off"],
             more,
         ]
         .concat(),
@@ -94,7 +87,7 @@ fn volumes_that_are_sound_train() {
 #[test]
 fn a_missing_root() {
     let folder = three_cases();
-    let result = run(folder.path(), &["-s", "data.root=\"nowhere\""]);
+    let result = run(folder.path(), &["-s", "data.root=nowhere"]);
     expect("missing root", &result, &["nowhere", "does not exist"]);
     assert!(
         !folder.path().join("runs").exists(),

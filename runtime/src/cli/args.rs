@@ -67,7 +67,7 @@ pub struct SourceArgs {
     pub file: PathBuf,
     /// Change a setting; the value is in .hqc syntax. May be given several times.
     ///
-    /// `-s train.epochs=5`, `-s data.root='"volumes"'`, `-s train.optim='sgd(lr = 0.1)'`
+    /// `-s train.epochs=5`, `-s data.root=volumes`, `-s train.optim='sgd(lr = 0.1)'`
     #[arg(short = 's', long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
 }

@@ -16,7 +16,7 @@ use crate::data::{PhantomSettings, write_phantom};
 #[command(after_help = "Examples:\n  \
     hqcc phantom volumes --cases 12\n  \
     hqcc phantom volumes --cases 12 --slices 40 --pixels 256 --seed 7\n  \
-    hqcc run models/qunet.hqc -s data.root=\"volumes\" -s data.train=0..10 -s data.test=10..12")]
+    hqcc run models/qunet.hqc -s data.root=volumes -s data.train=0..10 -s data.test=10..12")]
 pub struct Phantom {
     /// Folder to write case_00000, case_00001, ... into.
     dir: PathBuf,

@@ -25,7 +25,7 @@ use crate::train::progress::Reporter;
 #[command(after_help = "Examples:\n  \
     hqcc run first.hqc\n  \
     hqcc run first.hqc --device cpu -s train.epochs=20 -s train.seed=2\n  \
-    hqcc run models/qunet.hqc -s data.root='\"/data/kits19/data\"' --name kidney\n  \
+    hqcc run models/qunet.hqc -s data.root=/data/kits19/data --name kidney\n  \
     hqcc run first.hqc --message-format json | jq 'select(.reason == \"epoch\")'")]
 pub struct RunCommand {
     #[command(flatten)]
