@@ -219,3 +219,93 @@ table!(kernels_f64, f64, f64_avx512, f64_avx2, f64_portable);
 pub fn kernels<T: Real>() -> &'static Kernels<T> {
     T::conv_kernels(isa())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value<T: Real>(k: usize) -> T {
+        T::of((k.wrapping_mul(2_654_435_761) % 4096) as f64 / 2048.0 - 1.0)
+    }
+
+    /// Holds every tile of a table against its defining sum.
+    fn check<T: Real>(table: &Kernels<T>, tolerance: f64) {
+        const DEPTH: usize = 5;
+        for (n, m) in [1, 2]
+            .into_iter()
+            .flat_map(|n| (1..=table.rows).map(move |m| (n, m)))
+        {
+            let width = n * table.panel / 2;
+            let x: Vec<T> = (0..m * 2 * DEPTH).map(value).collect();
+            let w: Vec<T> = (0..2 * DEPTH * width).map(|k| value(k + 77)).collect();
+            let bias: Vec<T> = (0..width).map(|k| value(k + 3)).collect();
+            for (width_kept, add) in [(width, false), (width, true), (width - 1, false), (1, true)]
+            {
+                let mut y = vec![T::one(); m * (width + 1)];
+                let taps = [0, 1].map(|tap| Tap {
+                    x: x[tap * DEPTH..].as_ptr(),
+                    w: w[tap * DEPTH * width..].as_ptr(),
+                });
+                let job = PixelTile {
+                    taps: taps.as_slice(),
+                    depth: DEPTH,
+                    x_step: 2 * DEPTH,
+                    y: y.as_mut_ptr(),
+                    y_step: width + 1,
+                    width: width_kept,
+                    add,
+                    bias: if add { std::ptr::null() } else { bias.as_ptr() },
+                };
+                // SAFETY: the buffers hold what the job says; the instruction set is available.
+                unsafe { table.pixels[n - 1][m - 1](&job) }
+                for (row, c) in (0..m).flat_map(|row| (0..=width).map(move |c| (row, c))) {
+                    let products = (0..2 * DEPTH)
+                        .map(|k| x[row * 2 * DEPTH + k].f64() * w[k * width + c % width].f64());
+                    let start = if add { 1.0 } else { bias[c % width].f64() };
+                    let want = if c < width_kept {
+                        start + products.sum::<f64>()
+                    } else {
+                        1.0
+                    };
+                    let got = y[row * (width + 1) + c].f64();
+                    assert!(
+                        (got - want).abs() < tolerance,
+                        "pixels {m} x {n}: {got} instead of {want}"
+                    );
+                }
+            }
+            let dy: Vec<T> = (0..DEPTH * width).map(|k| value(k + 55)).collect();
+            let mut dw = vec![T::one(); m * width];
+            let runs = [Run {
+                x: x.as_ptr(),
+                dy: dy.as_ptr(),
+            }];
+            let count = DEPTH;
+            let job = WeightTile {
+                runs: runs.as_slice(),
+                count,
+                x_step: m,
+                dw: dw.as_mut_ptr(),
+            };
+            // SAFETY: as above.
+            unsafe { table.weights[n - 1][m - 1](&job) }
+            for (row, c) in (0..m).flat_map(|row| (0..width).map(move |c| (row, c))) {
+                let products = (0..count).map(|p| x[p * m + row].f64() * dy[p * width + c].f64());
+                let want = 1.0 + products.sum::<f64>();
+                let got = dw[row * width + c].f64();
+                assert!(
+                    (got - want).abs() < tolerance,
+                    "weights {m} x {n}: {got} instead of {want}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_tile_of_every_instruction_set_is_its_sum() {
+        for isa in Isa::available() {
+            check(kernels_f32(isa), 1e-5);
+            check(kernels_f64(isa), 1e-13);
+        }
+    }
+}

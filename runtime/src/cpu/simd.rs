@@ -16,6 +16,15 @@ pub enum Isa {
     Portable,
 }
 
+impl Isa {
+    /// The instruction sets that this processor has, best first.
+    pub fn available() -> Vec<Self> {
+        let all = [Self::Avx512, Self::Avx2, Self::Portable];
+        let first = all.iter().position(|&one| one == isa()).unwrap_or(2);
+        all[first..].to_vec()
+    }
+}
+
 /// The best instruction set of this processor.
 pub fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();

@@ -10,7 +10,7 @@ use super::conv_kernel::{PixelTile, Tap, kernels};
 use super::conv_shape::ConvShape;
 use super::scratch::with_scratch;
 use super::shared::Shared;
-use super::winograd_kernel::{POINTS, Transform, transforms};
+use super::winograd_kernel::{Gather, POINTS, Scatter, transforms};
 
 /// Tiles of a block.
 const TILES: usize = 56;
@@ -219,12 +219,12 @@ impl Map {
             let mut lines = [[0f32; WIDEST]; 9];
             for depth in first..(first + STEP).min(self.depth) {
                 taps(panel * cut.width, depth, &mut lines);
-                let at = |point: usize| ((panel * POINTS + point) * self.depth + depth) * cut.width;
-                let job = Transform {
+                let at = (panel * POINTS * self.depth + depth) * cut.width;
+                let job = Gather {
                     from: std::array::from_fn(|tap| lines[tap].as_ptr()),
-                    // SAFETY: panel, point and depth lie inside `weights`.
-                    to: std::array::from_fn(|point| unsafe { to.get().add(at(point)) }),
-                    keep: [true; POINTS],
+                    // SAFETY: panel and depth lie inside `weights`.
+                    to: unsafe { to.get().add(at) },
+                    step: self.depth * cut.width,
                     channels: cut.width,
                 };
                 // SAFETY: lines and rows hold `width` elements; the table is this processor's.
@@ -283,12 +283,10 @@ impl Task<'_> {
                 2 * i as isize - map.padding[0],
                 2 * j as isize - map.padding[1],
             ];
-            let to: [*mut f32; POINTS] =
-                std::array::from_fn(|k| v[(k * tiles + tile) * v_step..][..depth].as_mut_ptr());
-            let job = Transform {
+            let job = Gather {
                 from: window::<4, 16>(self.x, map.in_size, map.depth, [image, first], corner),
-                to,
-                keep: [true; POINTS],
+                to: v[tile * v_step..].as_mut_ptr(),
+                step: tiles * v_step,
                 channels: depth,
             };
             // SAFETY: each pixel holds `depth` channels from `first` on; the table is this processor's.
@@ -350,27 +348,19 @@ impl Task<'_> {
         let channels = (panels * cut.width).min(map.columns - column);
         for tile in 0..tiles {
             let [image, i, j] = cut.tiles.place(self.tile + tile);
-            let pixel = |k: usize| [2 * i + k / 2, 2 * j + k % 2];
-            let keep = std::array::from_fn(|k| {
-                pixel(k)[0] < map.out_size[0] && pixel(k)[1] < map.out_size[1]
-            });
-            let job = Transform {
-                from: std::array::from_fn(|k| match k {
-                    POINTS => self.starts[column..].as_ptr(),
-                    _ => m[(k * tiles + tile) * m_step..].as_ptr(),
-                }),
+            let job = Scatter {
+                from: m[tile * m_step..].as_ptr(),
+                step: tiles * m_step,
+                bias: self.starts[column..].as_ptr(),
                 to: std::array::from_fn(|k| {
-                    let [h, w] = pixel(k);
-                    let at = ((image * map.out_size[0] + h) * map.out_size[1] + w) * map.columns
-                        + column;
-                    if keep[k] {
-                        // SAFETY: the pixel lies inside `y`.
-                        unsafe { y.get().add(at) }
-                    } else {
-                        std::ptr::null_mut()
+                    let [h, w] = [2 * i + k / 2, 2 * j + k % 2];
+                    if h >= map.out_size[0] || w >= map.out_size[1] {
+                        return std::ptr::null_mut();
                     }
+                    let pixel = (image * map.out_size[0] + h) * map.out_size[1] + w;
+                    // SAFETY: the pixel lies inside `y`.
+                    unsafe { y.get().add(pixel * map.columns + column) }
                 }),
-                keep,
                 channels,
             };
             // SAFETY: points and kept pixels hold `channels` elements; the table is this processor's.

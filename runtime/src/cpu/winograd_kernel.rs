@@ -10,14 +10,28 @@ use super::simd::{Isa, Portable, Vector, isa};
 /// Products of a tile.
 pub const POINTS: usize = 16;
 
-/// One transform: `from` and `to` hold one pointer per pixel or point, each to `channels` consecutive channels.
-pub struct Transform<T, const FROM: usize, const TO: usize> {
-    /// Sources.
+/// A transform from scattered pixels to evenly spaced rows, channel by channel.
+pub struct Gather<T, const FROM: usize> {
+    /// Sources, `channels` elements each.
     pub from: [*const T; FROM],
-    /// Destinations; `false` in `keep` leaves one out.
-    pub to: [*mut T; TO],
-    /// Which destinations are written.
-    pub keep: [bool; TO],
+    /// The first row of the result.
+    pub to: *mut T,
+    /// Elements between rows of the result.
+    pub step: usize,
+    /// Channels, a multiple of the register length.
+    pub channels: usize,
+}
+
+/// A transform from evenly spaced rows to the pixels of an output tile, channel by channel.
+pub struct Scatter<T> {
+    /// The first of 16 rows.
+    pub from: *const T,
+    /// Elements between rows.
+    pub step: usize,
+    /// Added to each pixel.
+    pub bias: *const T,
+    /// The pixels; null for those outside of the map.
+    pub to: [*mut T; 4],
     /// Channels, a multiple of the register length.
     pub channels: usize,
 }
@@ -26,16 +40,16 @@ pub struct Transform<T, const FROM: usize, const TO: usize> {
 pub struct Transforms<T: 'static> {
     /// Channels in a register.
     pub lanes: usize,
-    /// `B' d B` of a 4x4 input tile.
-    pub input: unsafe fn(&Transform<T, 16, 16>),
-    /// `A' m A`, a 2x2 output tile; the 17th source is the bias.
-    pub output: unsafe fn(&Transform<T, 17, 4>),
-    /// `A dy A'` of a 2x2 tile of output gradients.
-    pub output_grad: unsafe fn(&Transform<T, 4, 16>),
-    /// `G g G'` of a 3x3 filter.
-    pub weight: unsafe fn(&Transform<T, 9, 16>),
-    /// `G' s G`, the gradient of a 3x3 filter.
-    pub weight_grad: unsafe fn(&Transform<T, 16, 9>),
+    /// `B' d B` of a 4x4 input tile, 16 rows.
+    pub input: unsafe fn(&Gather<T, 16>),
+    /// `A' m A`, a 2x2 output tile.
+    pub output: unsafe fn(&Scatter<T>),
+    /// `A dy A'` of a 2x2 tile of output gradients, 16 rows.
+    pub output_grad: unsafe fn(&Gather<T, 4>),
+    /// `G g G'` of a 3x3 filter, 16 rows.
+    pub weight: unsafe fn(&Gather<T, 9>),
+    /// `G' s G`, the gradient of a 3x3 filter, 9 rows.
+    pub weight_grad: unsafe fn(&Gather<T, 16>),
 }
 
 /// Applies `f` to the rows of an `R x C` matrix (as columns of vectors), giving `S x C`.
@@ -76,8 +90,8 @@ fn columns<V: Copy, const RC: usize, const RS: usize, const C: usize, const S: u
 /// # Safety
 /// All pointers hold `channels` elements, and the processor has the instruction set of `V`.
 #[inline(always)]
-unsafe fn apply<V: Vector<Elem: Real>, const FROM: usize, const TO: usize>(
-    job: &Transform<V::Elem, FROM, TO>,
+unsafe fn gather<V: Vector<Elem: Real>, const FROM: usize, const TO: usize>(
+    job: &Gather<V::Elem, FROM>,
     f: impl Fn([V; FROM]) -> [V; TO],
 ) {
     let mut at = 0;
@@ -85,9 +99,36 @@ unsafe fn apply<V: Vector<Elem: Real>, const FROM: usize, const TO: usize>(
         // SAFETY: `at + LANES <= channels`, a multiple of the register length.
         unsafe {
             let values = f(std::array::from_fn(|k| V::load(job.from[k].add(at))));
-            for k in 0..TO {
-                if job.keep[k] {
-                    values[k].store(job.to[k].add(at));
+            let to = job.to.add(at);
+            for (k, value) in values.into_iter().enumerate() {
+                value.store(to.add(k * job.step));
+            }
+        }
+        at += V::LANES;
+    }
+}
+
+#[inline(always)]
+unsafe fn input<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 16>) {
+    unsafe {
+        let line = |[a, b, c, d]: [V; 4]| [a.sub(c), b.add(c), c.sub(b), b.sub(d)];
+        gather::<V, 16, 16>(job, |d| columns(rows::<V, 16, 16, 4, 4>(d, line), line));
+    }
+}
+
+#[inline(always)]
+unsafe fn output<V: Vector<Elem: Real>>(job: &Scatter<V::Elem>) {
+    let line = |[a, b, c, d]: [V; 4]| unsafe { [a.add(b).add(c), b.sub(c).sub(d)] };
+    let mut at = 0;
+    while at < job.channels {
+        // SAFETY: `at + LANES <= channels`, a multiple of the register length.
+        unsafe {
+            let points: [V; 16] = std::array::from_fn(|k| V::load(job.from.add(k * job.step + at)));
+            let y: [V; 4] = columns(rows::<V, 16, 8, 4, 2>(points, line), line);
+            let bias = V::load(job.bias.add(at));
+            for (y, to) in y.into_iter().zip(job.to) {
+                if !to.is_null() {
+                    y.add(bias).store(to.add(at));
                 }
             }
         }
@@ -96,54 +137,34 @@ unsafe fn apply<V: Vector<Elem: Real>, const FROM: usize, const TO: usize>(
 }
 
 #[inline(always)]
-unsafe fn input<V: Vector<Elem: Real>>(job: &Transform<V::Elem, 16, 16>) {
-    unsafe {
-        let line = |[a, b, c, d]: [V; 4]| [a.sub(c), b.add(c), c.sub(b), b.sub(d)];
-        apply(job, |d| columns(rows::<V, 16, 16, 4, 4>(d, line), line));
-    }
-}
-
-#[inline(always)]
-unsafe fn output<V: Vector<Elem: Real>>(job: &Transform<V::Elem, 17, 4>) {
-    unsafe {
-        let line = |[a, b, c, d]: [V; 4]| [a.add(b).add(c), b.sub(c).sub(d)];
-        apply(job, |m: [V; 17]| {
-            let points: [V; 16] = std::array::from_fn(|k| m[k]);
-            let y: [V; 4] = columns(rows::<V, 16, 8, 4, 2>(points, line), line);
-            y.map(|y| y.add(m[16]))
-        });
-    }
-}
-
-#[inline(always)]
-unsafe fn output_grad<V: Vector<Elem: Real>>(job: &Transform<V::Elem, 4, 16>) {
+unsafe fn output_grad<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 4>) {
     unsafe {
         let line = |[a, b]: [V; 2]| [a, a.add(b), a.sub(b), V::zero().sub(b)];
-        apply(job, |d| columns(rows::<V, 4, 8, 2, 4>(d, line), line));
+        gather::<V, 4, 16>(job, |d| columns(rows::<V, 4, 8, 2, 4>(d, line), line));
     }
 }
 
 #[inline(always)]
-unsafe fn weight<V: Vector<Elem: Real>>(job: &Transform<V::Elem, 9, 16>) {
+unsafe fn weight<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 9>) {
     unsafe {
         let half = V::splat(V::Elem::of(0.5));
         let line = |[a, b, c]: [V; 3]| {
             let (ends, middle) = (a.add(c).mul(half), b.mul(half));
             [a, ends.add(middle), ends.sub(middle), c]
         };
-        apply(job, |g| columns(rows::<V, 9, 12, 3, 4>(g, line), line));
+        gather::<V, 9, 16>(job, |g| columns(rows::<V, 9, 12, 3, 4>(g, line), line));
     }
 }
 
 #[inline(always)]
-unsafe fn weight_grad<V: Vector<Elem: Real>>(job: &Transform<V::Elem, 16, 9>) {
+unsafe fn weight_grad<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 16>) {
     unsafe {
         let half = V::splat(V::Elem::of(0.5));
         let line = |[a, b, c, d]: [V; 4]| {
             let (sum, difference) = (b.add(c).mul(half), b.sub(c).mul(half));
             [a.add(sum), difference, sum.add(d)]
         };
-        apply(job, |s| columns(rows::<V, 16, 12, 4, 3>(s, line), line));
+        gather::<V, 16, 9>(job, |s| columns(rows::<V, 16, 12, 4, 3>(s, line), line));
     }
 }
 
@@ -156,23 +177,23 @@ macro_rules! transforms {
             use std::arch::x86_64::*;
 
             $(#[target_feature(enable = $features)])?
-            unsafe fn input(job: &Transform<$elem, 16, 16>) {
+            unsafe fn input(job: &Gather<$elem, 16>) {
                 unsafe { super::input::<$vector>(job) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn output(job: &Transform<$elem, 17, 4>) {
+            unsafe fn output(job: &Scatter<$elem>) {
                 unsafe { super::output::<$vector>(job) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn output_grad(job: &Transform<$elem, 4, 16>) {
+            unsafe fn output_grad(job: &Gather<$elem, 4>) {
                 unsafe { super::output_grad::<$vector>(job) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn weight(job: &Transform<$elem, 9, 16>) {
+            unsafe fn weight(job: &Gather<$elem, 9>) {
                 unsafe { super::weight::<$vector>(job) }
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn weight_grad(job: &Transform<$elem, 16, 9>) {
+            unsafe fn weight_grad(job: &Gather<$elem, 16>) {
                 unsafe { super::weight_grad::<$vector>(job) }
             }
             pub static TABLE: Transforms<$elem> = Transforms {
@@ -198,13 +219,98 @@ transforms!(
 transforms!(f32_avx2, f32, __m256, "avx2,fma");
 transforms!(f32_portable, f32, Portable<f32>);
 
-/// The transforms in single precision for this processor.
-pub fn transforms() -> &'static Transforms<f32> {
+/// The transforms in single precision for an instruction set.
+pub fn transforms_for(isa: Isa) -> &'static Transforms<f32> {
     #[cfg(target_arch = "x86_64")]
-    match isa() {
+    match isa {
         Isa::Avx512 => return &f32_avx512::TABLE,
         Isa::Avx2 => return &f32_avx2::TABLE,
         Isa::Portable => {}
     }
+    let _ = isa;
     &f32_portable::TABLE
+}
+
+/// The transforms in single precision for this processor.
+pub fn transforms() -> &'static Transforms<f32> {
+    transforms_for(isa())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One step of a stream of values in [-1, 1).
+    fn value(k: usize) -> f32 {
+        (k.wrapping_mul(2_654_435_761) % 4096) as f32 / 2048.0 - 1.0
+    }
+
+    #[test]
+    fn every_instruction_set_filters_a_tile_alike() {
+        const C: usize = 32;
+        for isa in Isa::available() {
+            let t = transforms_for(isa);
+            let d: Vec<f32> = (0..16 * C).map(value).collect();
+            let g: Vec<f32> = (0..9 * C).map(|k| value(k + 999)).collect();
+            let dy: Vec<f32> = (0..4 * C).map(|k| value(k + 5555)).collect();
+            let at = |x: &[f32], k: usize| x[k * C..].as_ptr();
+            let [mut v, mut u, mut z] = [(); 3].map(|()| vec![0f32; 16 * C]);
+            let (mut y, mut dg, bias) = (vec![0f32; 4 * C], vec![0f32; 9 * C], vec![0.5f32; C]);
+            // SAFETY: all rows hold `C` channels; the instruction set is available.
+            unsafe {
+                (t.input)(&Gather {
+                    from: std::array::from_fn(|k| at(&d, k)),
+                    to: v.as_mut_ptr(),
+                    step: C,
+                    channels: C,
+                });
+                (t.weight)(&Gather {
+                    from: std::array::from_fn(|k| at(&g, k)),
+                    to: u.as_mut_ptr(),
+                    step: C,
+                    channels: C,
+                });
+                (t.output_grad)(&Gather {
+                    from: std::array::from_fn(|k| at(&dy, k)),
+                    to: z.as_mut_ptr(),
+                    step: C,
+                    channels: C,
+                });
+                let m: Vec<f32> = u.iter().zip(&v).map(|(u, v)| u * v).collect();
+                let to = std::array::from_fn(|k| y[k * C..].as_mut_ptr());
+                (t.output)(&Scatter {
+                    from: m.as_ptr(),
+                    step: C,
+                    bias: bias.as_ptr(),
+                    to,
+                    channels: C,
+                });
+                let s: Vec<f32> = z.iter().zip(&v).map(|(z, v)| z * v).collect();
+                (t.weight_grad)(&Gather {
+                    from: std::array::from_fn(|k| at(&s, k)),
+                    to: dg.as_mut_ptr(),
+                    step: C,
+                    channels: C,
+                });
+            }
+            for c in 0..C {
+                for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                    let direct: f32 = (0..9)
+                        .map(|k| d[((i + k / 3) * 4 + j + k % 3) * C + c] * g[k * C + c])
+                        .sum();
+                    assert!(
+                        (y[(i * 2 + j) * C + c] - 0.5 - direct).abs() < 1e-5,
+                        "{isa:?}"
+                    );
+                }
+                for k in 0..9 {
+                    let pixel = |i: usize, j: usize| {
+                        d[((i + k / 3) * 4 + j + k % 3) * C + c] * dy[(i * 2 + j) * C + c]
+                    };
+                    let direct = pixel(0, 0) + pixel(0, 1) + pixel(1, 0) + pixel(1, 1);
+                    assert!((dg[k * C + c] - direct).abs() < 1e-5, "{isa:?}");
+                }
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::parts::{PIECES, in_parts};
 use super::scratch::with_scratch;
 use super::shared::Shared;
 use super::winograd::{Tiles, window};
-use super::winograd_kernel::{POINTS, Transform, transforms};
+use super::winograd_kernel::{Gather, POINTS, transforms};
 
 /// Tiles transformed at a time.
 const TILES: usize = 48;
@@ -99,14 +99,12 @@ impl Piece<'_> {
                     let at =
                         |point: usize| ((panel * POINTS + point) * self.depth + row) * self.width;
                     let column = self.column + panel * self.width;
-                    let job = Transform {
+                    let row = self.first + row;
+                    let job = Gather {
                         from: std::array::from_fn(|point| sums[at(point)..].as_ptr()),
-                        to: std::array::from_fn(|tap| {
-                            let row = tap * self.shape.in_channels + self.first + row;
-                            // SAFETY: the row lies inside the weight.
-                            unsafe { to.get().add(row * self.shape.out_channels + column) }
-                        }),
-                        keep: [true; 9],
+                        // SAFETY: the row lies inside the weight.
+                        to: unsafe { to.get().add(row * self.shape.out_channels + column) },
+                        step: self.shape.in_channels * self.shape.out_channels,
                         channels: self.width.min(columns - panel * self.width),
                     };
                     // SAFETY: sums and rows hold `channels` elements; the table is this processor's.
@@ -130,9 +128,7 @@ impl Piece<'_> {
             let [image, i, j] = self.tiles.place(first + tile);
             let corner = [2 * i as isize, 2 * j as isize];
             let padded = [0, 1].map(|k| corner[k] - s.padding[k] as isize);
-            let to: [*mut f32; POINTS] =
-                std::array::from_fn(|k| v[(k * TILES + tile) * v_step..].as_mut_ptr());
-            let job = Transform {
+            let job = Gather {
                 from: window::<4, 16>(
                     self.x,
                     s.in_size,
@@ -140,17 +136,15 @@ impl Piece<'_> {
                     [image, self.first],
                     padded,
                 ),
-                to,
-                keep: [true; POINTS],
+                to: v[tile * v_step..].as_mut_ptr(),
+                step: TILES * v_step,
                 channels: self.depth,
             };
             // SAFETY: each pixel holds `depth` channels from `first` on; the table is this processor's.
             unsafe { (transforms().input)(&job) }
             for panel in 0..columns.div_ceil(self.width) {
-                let at = |k: usize| ((panel * POINTS + k) * TILES + tile) * self.width;
                 let channel = self.column + panel * self.width;
-                let to: [*mut f32; POINTS] = std::array::from_fn(|k| d[at(k)..].as_mut_ptr());
-                let job = Transform {
+                let job = Gather {
                     from: window::<2, 4>(
                         self.dy,
                         s.out_size,
@@ -158,8 +152,8 @@ impl Piece<'_> {
                         [image, channel],
                         corner,
                     ),
-                    to,
-                    keep: [true; POINTS],
+                    to: d[(panel * POINTS * TILES + tile) * self.width..].as_mut_ptr(),
+                    step: TILES * self.width,
                     channels: self.width.min(columns - panel * self.width),
                 };
                 // SAFETY: as above.
