@@ -71,6 +71,9 @@ const CASES: &[(&str, fn(&mut Rng) -> Case)] = &[
 /// Ops that the engines fill by themselves.
 const LEAVES: &[&str] = &["constant", "input", "parameter"];
 
+/// The op that moves no bytes and so needs no kernel.
+const VIEW: &str = "reshape";
+
 /// The GPU; `None`, and a line that says so, where there is no adapter. With `HQCC_REQUIRE_GPU=1` that is a failure.
 fn gpu() -> Option<GpuExecutor> {
     match select(&DeviceChoice::Gpu) {
@@ -97,6 +100,11 @@ fn every_op_has_its_parts() {
     for info in OPS.iter().filter(|info| !LEAVES.contains(&info.name)) {
         if function::<f32>(info.name).is_none() {
             missing.push(format!("`{}` has no function on the CPU", info.name));
+        }
+        let shader =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/").to_owned() + info.name + ".wgsl";
+        if info.name != VIEW && !std::path::Path::new(&shader).exists() {
+            missing.push(format!("`{}` has no kernel", info.name));
         }
         if !CASES.iter().any(|(name, _)| *name == info.name) {
             missing.push(format!("`{}` has no cases", info.name));
