@@ -2,17 +2,20 @@
 
 use crate::golden;
 use hqcc::cpu::CpuExecutor;
+use hqcc::cpu::circuit::{Circuits, Order, Readout};
 use hqcc::executor::{Executor, ExecutorError};
+use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
 use hqcc::tensor::Tensor;
 use hqcc_compiler::graph::{Graph, NodeId};
 use hqcc_compiler::ops::{Init, Input, Mul, Parameter, ParameterKind, ReduceSum, WeightKind};
 use hqcc_compiler::passes::rewrite::{Action, Post, Qpg, Rule, Share, Target};
 use hqcc_compiler::passes::{autodiff, readout, simplify};
 use hqcc_compiler::program::Entry;
-use hqcc_compiler::quantum::ansatz::Ansatz;
+use hqcc_compiler::quantum::ansatz::{Ansatz, Layer, Pattern, qubits_for};
 use hqcc_compiler::steps;
 use hqcc_compiler::tensor_type::TensorType;
 use std::collections::BTreeMap;
+use std::f64::consts::FRAC_PI_2;
 
 type Values = BTreeMap<String, Vec<f64>>;
 
@@ -86,6 +89,27 @@ fn everywhere(check: impl Fn(Run<'_>, Tolerance)) {
         &mut |graph, given| in_f32(&mut CpuExecutor::<f32>::new(), graph, given),
         SINGLE,
     );
+    if gpu().is_some() {
+        check(
+            &mut |graph, given| in_f32(&mut gpu().expect("was there"), graph, given),
+            SINGLE,
+        );
+    }
+}
+
+/// An executor on any adapter, or `None` with a note when there is none.
+fn gpu() -> Option<GpuExecutor> {
+    match select(&DeviceChoice::Gpu) {
+        Ok(device) => device.map(GpuExecutor::new),
+        Err(error) => {
+            assert!(
+                std::env::var_os("HQCC_REQUIRE_GPU").is_none_or(|v| v != "1"),
+                "{error}"
+            );
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
 }
 
 /// A layer whose weight is given by `qpg`: its weight, the loss `sum cotangent * weight` and the gradients of what
@@ -293,10 +317,80 @@ fn golden_circuits() {
     });
 }
 
-/// Every kind of weight against the definition, entry by entry, with circuits that the golden convolution gives.
+/// A weight and its gradient against the definition, entry by entry, with states from the gate-by-gate kernel in f64.
+fn check_weight(run: Run<'_>, tolerance: Tolerance, kind: WeightKind, shape: &[usize], qpg: &Qpg) {
+    let transposed = kind == WeightKind::ConvTranspose;
+    let (outputs, inputs) = if transposed {
+        (shape[1], shape[0])
+    } else {
+        (shape[0], shape[1])
+    };
+    let positions: usize = shape[2..].iter().product();
+    let by_input = qpg.target == Target::Auto && inputs <= outputs;
+    let (targets, longer) = if by_input {
+        (inputs, outputs)
+    } else {
+        (outputs, inputs)
+    };
+    let sst = qpg.post == Post::Sst;
+    let kernel = Circuits {
+        count: targets * positions,
+        qubits: qubits_for(longer),
+        blocks: qpg.blocks,
+        ansatz: qpg.ansatz.clone(),
+        readout: if sst {
+            Readout::Probability
+        } else {
+            Readout::Real
+        },
+        scale: if sst { FRAC_PI_2 } else { 1.0 },
+        offset: if sst { -FRAC_PI_2 / 2.0 } else { 0.0 },
+        used: longer,
+        order: Order::Circuits,
+    };
+    let theta: Vec<f64> = (0..kernel.count * kernel.angles())
+        .map(|i| 3.0 * (1.3 * i as f64 + 0.1).sin())
+        .collect();
+    let cotangent: Vec<f64> = (0..shape.iter().product())
+        .map(|i: usize| (i as f64).cos())
+        .collect();
+    let mut want = vec![0.0; cotangent.len()];
+    let mut dy = vec![0.0; cotangent.len()];
+    for target in 0..targets {
+        for position in 0..positions {
+            let circuit = target * positions + position;
+            let angles = &theta[circuit * kernel.angles()..][..kernel.angles()];
+            let state: Vec<[f64; 2]> = kernel.state(angles);
+            for amplitude in 0..longer {
+                let (o, i) = if by_input {
+                    (amplitude, target)
+                } else {
+                    (target, amplitude)
+                };
+                let (first, second) = if transposed { (i, o) } else { (o, i) };
+                let flat = (first * shape[1] + second) * positions + position;
+                let [re, im] = state[amplitude];
+                let read = if sst { re * re + im * im } else { re };
+                want[flat] = kernel.scale * read + kernel.offset;
+                dy[circuit * longer + amplitude] = cotangent[flat];
+            }
+        }
+    }
+    let mut gradient = theta.clone();
+    kernel.backward(&theta, &dy, &mut gradient);
+    let given = Values::from([
+        ("layer.weight.theta".to_owned(), theta),
+        ("cotangent".to_owned(), cotangent),
+    ]);
+    let what = format!("{kind:?} {shape:?} {:?} {:?}", qpg.target, qpg.post);
+    let got = run(graph(kind, shape, qpg, false, true), &given);
+    near(&what, &got["weight"], &want, tolerance.weights);
+    let theta = &got["grad layer.weight.theta"];
+    near_gradient(&what, theta, &gradient, tolerance.gradients);
+}
+
 #[test]
 fn weights_lie_where_eq_8_says() {
-    let (blocks, post) = (2, Post::Rce);
     everywhere(|run, tolerance| {
         for (kind, shape, target) in [
             (WeightKind::Conv, &[3, 6, 2, 3][..], Target::Auto),
@@ -309,73 +403,54 @@ fn weights_lie_where_eq_8_says() {
             (WeightKind::Linear, &[7, 4], Target::Auto),
             (WeightKind::Linear, &[4, 7], Target::Auto),
         ] {
-            let transposed = kind == WeightKind::ConvTranspose;
-            let (outputs, inputs) = if transposed {
-                (shape[1], shape[0])
-            } else {
-                (shape[0], shape[1])
-            };
-            let positions: usize = shape[2..].iter().product();
-            let by_input = target == Target::Auto && inputs <= outputs;
-            let (targets, longer) = if by_input {
-                (inputs, outputs)
-            } else {
-                (outputs, inputs)
-            };
-            let circuits = targets * positions;
-            let qubits = hqcc_compiler::quantum::ansatz::qubits_for(longer);
-            let theta: Vec<f64> = (0..circuits * blocks * 2 * qubits)
-                .map(|i| 3.0 * (1.3 * i as f64 + 0.1).sin())
-                .collect();
-            let cotangent: Vec<f64> = (0..shape.iter().product())
-                .map(|i: usize| (i as f64).cos())
-                .collect();
-            // Rows of amplitudes, and of the cotangent, by the gate-by-gate kernel.
-            let kernel = hqcc::cpu::circuit::Circuits {
-                count: circuits,
-                qubits,
-                blocks,
-                ansatz: Ansatz::hqc_tf(),
-                readout: hqcc::cpu::circuit::Readout::Real,
-                scale: 1.0,
-                offset: 0.0,
-                used: longer,
-                order: hqcc::cpu::circuit::Order::Circuits,
-            };
-            let mut want = vec![0.0; cotangent.len()];
-            let mut dy = vec![0.0; cotangent.len()];
-            for target in 0..targets {
-                for position in 0..positions {
-                    let circuit = target * positions + position;
-                    let angles = &theta[circuit * kernel.angles()..][..kernel.angles()];
-                    let state = kernel.state(angles);
-                    for amplitude in 0..longer {
-                        let (o, i) = if by_input {
-                            (amplitude, target)
-                        } else {
-                            (target, amplitude)
-                        };
-                        let (first, second) = if transposed { (i, o) } else { (o, i) };
-                        let flat = (first * shape[1] + second) * positions + position;
-                        want[flat] = state[amplitude][0];
-                        dy[circuit * longer + amplitude] = cotangent[flat];
-                    }
-                }
+            let qpg = qpg(Post::Rce, 2, target, Share::Layer);
+            check_weight(run, tolerance, kind, shape, &qpg);
+        }
+    });
+}
+
+/// Up to 11 qubits a workgroup holds the state, beyond that a buffer does.
+#[test]
+fn circuits_of_many_sizes() {
+    everywhere(|run, tolerance| {
+        for qubits in [5usize, 8, 11, 12] {
+            let shape = [3, (1 << qubits) - qubits / 4];
+            for (post, blocks) in [(Post::Sst, 1), (Post::Rce, 3)] {
+                let qpg = qpg(post, blocks, Target::Output, Share::Layer);
+                check_weight(run, tolerance, WeightKind::Linear, &shape, &qpg);
             }
-            let mut gradient = theta.clone();
-            kernel.backward(&theta, &dy, &mut gradient);
-            let given = Values::from([
-                ("layer.weight.theta".to_owned(), theta),
-                ("cotangent".to_owned(), cotangent),
-            ]);
-            let what = format!("{kind:?} {shape:?} {target:?}");
-            for fold in [true, false] {
-                let qpg = qpg(post, blocks, target, Share::Layer);
-                let got = run(graph(kind, shape, &qpg, false, fold), &given);
-                near(&what, &got["weight"], &want, tolerance.weights);
-                let theta = &got["grad layer.weight.theta"];
-                near_gradient(&what, theta, &gradient, tolerance.gradients);
-            }
+        }
+    });
+}
+
+#[test]
+fn custom_circuits() {
+    let layer = |gate: &str, on| Layer {
+        gate: gate.to_owned(),
+        on,
+    };
+    let ansatz = Ansatz {
+        before: vec![layer("h", Pattern::All), layer("rz", Pattern::All)],
+        block: vec![
+            layer("ry", Pattern::All),
+            layer("cnot", Pattern::Chain),
+            layer("rx", Pattern::All),
+            layer("cz", Pattern::Ring),
+            layer("y", Pattern::All),
+        ],
+        after: vec![layer("cnot", Pattern::Ring), layer("ry", Pattern::All)],
+    };
+    everywhere(|run, tolerance| {
+        for (shape, post) in [
+            ([2, 5], Post::Rce),
+            ([3, 30], Post::Sst),
+            ([1, 2], Post::Sst),
+        ] {
+            let qpg = Qpg {
+                ansatz: ansatz.clone(),
+                ..qpg(post, 2, Target::Output, Share::Layer)
+            };
+            check_weight(run, tolerance, WeightKind::Linear, &shape, &qpg);
         }
     });
 }

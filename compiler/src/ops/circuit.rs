@@ -1,11 +1,14 @@
 //! Variational quantum circuits as an op.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::WeightMap;
+use super::{CircuitOrder, WeightMap};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
-use crate::quantum::ansatz::Ansatz;
+use crate::plan::{Groups, LowerError, Lowering, Operand};
+use crate::quantum::ansatz::{Ansatz, Layer, Pattern, pairs};
+use crate::quantum::gates::{self, Complex, Gate, Inverse};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// What is read out of the final state.
@@ -77,12 +80,139 @@ impl Circuit {
         }
     }
 
+    /// Workgroups and constants of the kernels of the HQC-TF circuit, for `count` circuits.
+    ///
+    /// Every invocation holds up to eight amplitudes in registers and turns up to three qubits in a pass.
+    fn kernel(&self, count: usize) -> (Groups, Value) {
+        let n = self.qubits;
+        let bits = n.min(3);
+        let lanes = 1 << (n - bits);
+        let per_group = (64usize / lanes).max(1);
+        let passes: Vec<Value> = (0..n.div_ceil(3))
+            .map(|pass| {
+                let low = (n - bits).saturating_sub(3 * pass);
+                let gates: Vec<Value> = (3 * pass..n.min(3 * pass + 3))
+                    .map(|qubit| {
+                        let bit = 1usize << (n - 1 - qubit - low);
+                        let pairs: Vec<[usize; 2]> = (0..1 << bits)
+                            .filter(|k| k & bit == 0)
+                            .map(|k| [k, k | bit])
+                            .collect();
+                        json!({ "qubit": qubit, "pairs": pairs })
+                    })
+                    .collect();
+                json!({ "low": low, "step": 1 << low, "gates": gates })
+            })
+            .collect();
+        let groups = Groups::for_count(count.div_ceil(per_group));
+        let constants = json!({
+            "groups_x": groups.x, "p": per_group, "threads": per_group * lanes, "lanes": lanes, "regs": 1 << bits,
+            "bits": bits, "size": 1 << n, "top": n / 2, "last": passes.len() - 1, "passes": passes,
+        });
+        (
+            groups,
+            crate::wgsl::merge(constants, &self.constants(count)),
+        )
+    }
+
+    /// What all kernels of circuits need to know.
+    fn constants(&self, count: usize) -> Value {
+        let order = self
+            .map
+            .as_ref()
+            .map_or(CircuitOrder::Circuits, WeightMap::order);
+        let positions = order.positions();
+        json!({
+            "qubits": self.qubits, "blocks": self.blocks, "count": count, "used": self.used,
+            "angles": self.ansatz.angles(self.qubits, self.blocks), "positions": positions, "targets": count / positions,
+            "columns": matches!(order, CircuitOrder::Columns { .. }),
+            "probability": self.readout == Readout::Probability, "scale": self.scale, "offset": self.offset,
+        })
+    }
+
+    /// Whether the kernels of the HQC-TF circuit serve: they hold a state in workgroup memory.
+    fn is_fast(&self) -> bool {
+        self.ansatz.is_hqc_tf() && self.qubits <= 11
+    }
+
+    /// Constants of the gate-by-gate kernels.
+    fn gates(&self, count: usize) -> (Groups, Value) {
+        let mut layers = Vec::new();
+        let mut add = |given: &[Layer], first_row: usize| -> (Vec<usize>, usize) {
+            let (first, mut row) = (layers.len(), first_row);
+            for layer in given {
+                if let Some(gate) = gates::gate(&layer.gate) {
+                    layers.push(gate_layer(gate, layer.on, self.qubits, row));
+                    row += usize::from(gate.generator.is_some());
+                }
+            }
+            ((first..layers.len()).collect(), row - first_row)
+        };
+        let (before, rows) = add(&self.ansatz.before, 0);
+        let (block, axes) = add(&self.ansatz.block, rows);
+        let (after, _) = add(&self.ansatz.after, rows + self.blocks * axes);
+        let groups = Groups::for_count(count);
+        let threads = (1usize << (self.qubits - 1)).clamp(32, 256);
+        let constants = json!({
+            "groups_x": groups.x, "threads": threads, "size": 1 << self.qubits, "layers": layers, "axes": axes,
+            "before": before, "block": block, "after": after, "in_workgroup": self.in_workgroup(),
+        });
+        (
+            groups,
+            crate::wgsl::merge(constants, &self.constants(count)),
+        )
+    }
+
+    /// Whether state and gradient fit into 16 KiB of workgroup memory, which every device has.
+    fn in_workgroup(&self) -> bool {
+        self.qubits <= 10
+    }
+
     fn work(&self, circuits: usize) -> u64 {
         let amplitudes = 1u64 << self.qubits;
         // The first block is a product state; each later one applies a complex 2x2 per qubit: 28 flops a pair.
         let later = self.blocks.saturating_sub(1) as u64 * self.qubits as u64;
         circuits as u64 * amplitudes * (8 + 14 * later)
     }
+}
+
+/// A layer of gates as the gate-by-gate kernels see it: matrices as WGSL of `cs`, sine and cosine of half the angle.
+fn gate_layer(gate: &Gate, on: Pattern, qubits: usize, row: usize) -> Value {
+    let literal = |c: Complex| format!("vec2<f32>({:?}, {:?})", c.re, c.im);
+    let entries = |text: &dyn Fn(usize, usize) -> String| -> Vec<String> {
+        (0..4).map(|at| text(at / 2, at % 2)).collect()
+    };
+    let fixed = (gate.matrix)(0.0);
+    // exp(-i t G / 2) = cos(t / 2) - i sin(t / 2) G.
+    let matrix = |sign: f64| match &gate.generator {
+        Some(generator) => entries(&|row, column| {
+            let g = generator[row][column];
+            let diagonal = if row == column { "cs.y" } else { "0.0" };
+            format!(
+                "vec2<f32>({diagonal} + cs.x * {:?}, cs.x * {:?})",
+                sign * g.im,
+                -sign * g.re
+            )
+        }),
+        None => entries(&|row, column| literal(fixed[row][column])),
+    };
+    let inverse = match gate.inverse {
+        Inverse::Itself => matrix(1.0),
+        Inverse::Negated => matrix(-1.0),
+    };
+    let generator = gate
+        .generator
+        .map(|generator| entries(&|row, column| literal(generator[row][column])));
+    let controlled = gate.arity == 2;
+    let count = if controlled {
+        pairs(on, qubits).len()
+    } else {
+        qubits
+    };
+    json!({
+        "gate": gate.name, "controlled": controlled, "rotates": gate.generator.is_some(), "count": count, "row": row,
+        "matrix": matrix(1.0), "inverse": inverse, "generator": generator.unwrap_or_default(),
+    })
 }
 
 impl Op for Circuit {
@@ -122,6 +252,19 @@ impl Op for Circuit {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         self.work(inputs[0].shape[0])
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let count = lowering.input(0).shape[0];
+        let mut operands = vec![("theta", Operand::Input(0)), ("y", Operand::Output)];
+        if self.is_fast() {
+            let (groups, constants) = self.kernel(count);
+            return lowering.dispatch("circuit", constants, &operands, groups);
+        }
+        let (groups, constants) = self.gates(count);
+        if !self.in_workgroup() {
+            operands.push(("psi", lowering.scratch(count << (self.qubits + 1))));
+        }
+        lowering.dispatch("shared/circuit_by_gates", constants, &operands, groups)
+    }
 }
 
 impl Op for CircuitGrad {
@@ -138,5 +281,24 @@ impl Op for CircuitGrad {
     }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         3 * self.circuit.work(inputs[0].shape[0])
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let (circuit, count) = (&self.circuit, lowering.input(0).shape[0]);
+        let mut operands = vec![
+            ("theta", Operand::Input(0)),
+            ("dy", Operand::Input(1)),
+            ("dtheta", Operand::Output),
+        ];
+        if circuit.is_fast() {
+            let (groups, constants) = circuit.kernel(count);
+            return lowering.dispatch("circuit_grad", constants, &operands, groups);
+        }
+        let (groups, constants) = circuit.gates(count);
+        if !circuit.in_workgroup() {
+            for name in ["psi", "lambda"] {
+                operands.push((name, lowering.scratch(count << (circuit.qubits + 1))));
+            }
+        }
+        lowering.dispatch("shared/circuit_grad_by_gates", constants, &operands, groups)
     }
 }

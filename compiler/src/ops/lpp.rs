@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{Groups, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `lpp`: `y[c, i] = w[0] p[c, i] + sum over j of w[1 + j] d_j(i) + b` with `d_0` the least significant bit of the
@@ -52,6 +53,10 @@ fn check(qubits: usize, p: &TensorType, w: &TensorType) -> Result<(), ShapeError
             ShapeError::new(format!("parameters {w} do not fit {p} on {qubits} qubits")).at([0, 1]),
         ),
     }
+}
+
+fn constants(qubits: usize, p: &TensorType, w: &TensorType) -> serde_json::Value {
+    serde_json::json!({ "used": p.shape[1], "sets": w.shape[0], "qubits": qubits })
 }
 
 impl Op for Lpp {
@@ -115,6 +120,17 @@ impl Op for Lpp {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         (2 + self.qubits as u64) * output.elements() as u64
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [
+            ("p", Operand::Input(0)),
+            ("w", Operand::Input(1)),
+            ("b", Operand::Input(2)),
+            ("y", Operand::Output),
+        ];
+        let constants = constants(self.qubits, lowering.input(0), lowering.input(1));
+        let n = lowering.output().elements();
+        lowering.per_element("lpp", n, &constants, &operands)
+    }
 }
 
 impl Op for LppGradProbability {
@@ -123,6 +139,16 @@ impl Op for LppGradProbability {
         let [dy, w] = arity(inputs)?;
         check(self.qubits, dy, w)?;
         Ok(dy.clone())
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let operands = [
+            ("dy", Operand::Input(0)),
+            ("w", Operand::Input(1)),
+            ("dp", Operand::Output),
+        ];
+        let constants = constants(self.qubits, lowering.input(0), lowering.input(1));
+        let n = lowering.output().elements();
+        lowering.per_element("lpp_grad_probability", n, &constants, &operands)
     }
 }
 
@@ -142,5 +168,36 @@ impl Op for LppGradParameters {
     }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         (2 + self.qubits as u64) * inputs[0].elements() as u64
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let (rows, used) = (lowering.input(0).shape[0], lowering.input(0).shape[1]);
+        let width = self.qubits + 2;
+        let shared = self.sets == 1 && rows > 1;
+        let to = if shared {
+            lowering.scratch(rows * width)
+        } else {
+            Operand::Output
+        };
+        let operands = [
+            ("p", Operand::Input(0)),
+            ("dy", Operand::Input(1)),
+            ("y", to),
+        ];
+        let groups = Groups::for_count(rows);
+        let constants =
+            serde_json::json!({ "rows": rows, "used": used, "width": width, "groups_x": groups.x });
+        lowering.dispatch("lpp_grad_parameters", constants, &operands, groups)?;
+        if shared {
+            let none = serde_json::json!({});
+            lowering.reduce(
+                "reduce_sum",
+                [1, rows, width],
+                1,
+                &none,
+                &[("x", to)],
+                Operand::Output,
+            )?;
+        }
+        Ok(())
     }
 }

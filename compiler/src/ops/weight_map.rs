@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::leaf::WeightKind;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `weight_map`: arranges circuit outputs as the weight of a layer, Eq. 8 of HQC-TF
@@ -87,7 +88,25 @@ pub enum CircuitOrder {
     },
 }
 
+impl CircuitOrder {
+    /// Kernel positions; 1 where there is no weight yet.
+    pub fn positions(self) -> usize {
+        match self {
+            Self::Circuits => 1,
+            Self::Rows { positions } | Self::Columns { positions } => positions,
+        }
+    }
+}
+
 impl WeightMap {
+    fn constants(&self) -> serde_json::Value {
+        let (order, [circuits, used]) = (self.order(), self.circuits());
+        serde_json::json!({
+            "positions": order.positions(), "targets": circuits / order.positions(), "used": used,
+            "columns": matches!(order, CircuitOrder::Columns { .. }),
+        })
+    }
+
     /// How the weight's memory is ordered by circuit and amplitude.
     pub fn order(&self) -> CircuitOrder {
         let [.., kh, kw] = self.sides();
@@ -123,6 +142,11 @@ impl Op for WeightMap {
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let n = lowering.output().elements();
+        let operands = [("x", Operand::Input(0)), ("weight", Operand::Output)];
+        lowering.per_element("weight_map", n, &self.constants(), &operands)
+    }
 }
 
 impl Op for WeightMapGrad {
@@ -137,5 +161,10 @@ impl Op for WeightMapGrad {
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let n = lowering.output().elements();
+        let operands = [("dweight", Operand::Input(0)), ("dx", Operand::Output)];
+        lowering.per_element("weight_map_grad", n, &self.map.constants(), &operands)
     }
 }

@@ -83,15 +83,8 @@ impl Circuits {
         self.ansatz.angles(self.qubits, self.blocks)
     }
 
-    fn positions(&self) -> usize {
-        match self.order {
-            Order::Circuits => 1,
-            Order::Rows { positions } | Order::Columns { positions } => positions,
-        }
-    }
-
     fn targets(&self) -> usize {
-        self.count / self.positions()
+        self.count / self.order.positions()
     }
 
     /// Targets that one task takes, so that every thread has several tasks.
@@ -100,14 +93,14 @@ impl Circuits {
         self.count
             .div_ceil(tasks)
             .clamp(1, 64)
-            .div_ceil(self.positions())
+            .div_ceil(self.order.positions())
     }
 
     /// The readout of every circuit.
     ///
     /// Shapes: `theta: [count, angles]`, `y: [count * used]` in the layer's order. Angles in radians.
     pub fn forward<R: Real>(&self, theta: &[R], y: &mut [R]) {
-        let (positions, targets) = (self.positions(), self.targets());
+        let (positions, targets) = (self.order.positions(), self.targets());
         let circuit = |slot: usize| (slot % targets) * positions + slot / targets;
         let columns = matches!(self.order, Order::Columns { .. });
         if !columns {
@@ -154,7 +147,7 @@ impl Circuits {
     ///
     /// Shapes: `theta` and `grad`: `[count, angles]`, `dy: [count * used]` in the layer's order.
     pub fn backward<R: Real>(&self, theta: &[R], dy: &[R], grad: &mut [R]) {
-        let (positions, targets) = (self.positions(), self.targets());
+        let (positions, targets) = (self.order.positions(), self.targets());
         let angles = self.angles();
         let columns = matches!(self.order, Order::Columns { .. });
         let per_task = if columns {
