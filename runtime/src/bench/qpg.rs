@@ -103,13 +103,7 @@ fn graph(channels: usize, blocks: usize, backward: bool) -> Result<Graph, ShapeE
         scale: FRAC_PI_2,
         offset: -FRAC_PI_4,
         map: Some(map.clone()),
-        ..Circuit::new(
-            Ansatz::hqc_tf(),
-            qubits,
-            blocks,
-            Readout::Probability,
-            used,
-        )
+        ..Circuit::new(Ansatz::hqc_tf(), qubits, blocks, Readout::Probability, used)
     };
     let weight = graph.add(circuit.clone(), &[theta], "weight")?;
     let pixels = TensorType::image([9, channels, channels, 1]);

@@ -9,6 +9,7 @@ use super::Failure;
 use super::args::{DeviceArgs, MessageArgs, print};
 use super::device;
 use super::experiment::Experiment;
+use crate::bench::qpg::time_generation;
 use crate::bench::steps::{profile, time_steps};
 use crate::bench::{Effort, Timing, table};
 use crate::report::table::{Align, Table, si};
@@ -20,6 +21,7 @@ const UNET: &str = include_str!("../../../models/unet.hqc");
 /// Time weight generation or training steps, as medians on a named device.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
+    hqcc bench qpg --device cpu\n  \
     hqcc bench step --device cpu\n  \
     hqcc bench step --model unet --width 16 --size 128 --batch 4\n  \
     hqcc bench step --profile --model unet\n  \
@@ -32,6 +34,7 @@ pub struct Bench {
 #[derive(Debug, Subcommand)]
 enum What {
     Step(Step),
+    Qpg(Generation),
 }
 
 /// A network to time.
@@ -76,11 +79,49 @@ struct Step {
     messages: MessageArgs,
 }
 
+/// Time the generation of a layer's weights by circuits, and the gradient of its angles.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  hqcc bench qpg --device cpu --runs 200")]
+struct Generation {
+    /// Runs of a case that are timed at most.
+    #[arg(long, default_value_t = 200)]
+    runs: usize,
+    /// Start no further run of a case after so many seconds, once three are done.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    messages: MessageArgs,
+}
+
+impl Generation {
+    fn run(self) -> Result<(), Failure> {
+        let mut executor = device::open(&self.device.device)?;
+        let words = device::words(executor.device());
+        let effort = Effort {
+            warm_up: 2,
+            runs: self.runs,
+            seconds: self.seconds,
+        };
+        let timings = time_generation(&mut *executor, effort).map_err(Failure::new)?;
+        if self.messages.message_format == MessageFormat::Human {
+            print(&format!("device: {words}\n{}", table(&timings)))
+        } else {
+            print(&format!(
+                "{}\n",
+                json!({ "reason": "bench", "device": words, "timings": timings })
+            ))
+        }
+    }
+}
+
 impl Bench {
     /// Times what was asked for.
     pub fn run(self) -> Result<(), Failure> {
         match self.what {
             What::Step(step) => step.run(),
+            What::Qpg(generation) => generation.run(),
         }
     }
 }
