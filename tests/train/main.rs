@@ -138,7 +138,7 @@ fn samples() -> SliceSamples {
     };
     let dataset = Dataset::open(&settings, Path::new("."), &|_| {}).expect("phantoms need no file");
     assert!(
-        dataset.train.len() % BATCH != 0 || dataset.test.len() % BATCH != 0,
+        !dataset.train.len().is_multiple_of(BATCH) || !dataset.test.len().is_multiple_of(BATCH),
         "a smaller batch is part of the test"
     );
     SliceSamples {

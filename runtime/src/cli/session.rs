@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hqcc_compiler::plan::Plan;
 use hqcc_compiler::program::Program;
 use serde_json::json;
 
@@ -108,6 +109,9 @@ impl Session {
             ),
             json!({ "model": model, "trained_parameters": trained, "state_bytes": state }),
         );
+        if executor.device().kind == "gpu" {
+            say_memory(&program, roles, reporter)?;
+        }
         let network = Network::load(executor, &program, &config.optim, roles)?;
         Ok(Session {
             experiment,
@@ -241,6 +245,30 @@ impl Session {
             .collect();
         pictures::write(&folder.path().join("samples.png"), &rows).map_err(Failure::new)
     }
+}
+
+/// Says what the largest entry needs on the device, before anything is allocated there.
+fn say_memory(program: &Program, roles: &[&str], reporter: &Reporter) -> Result<(), Failure> {
+    let mut largest = (0, 0);
+    for (name, entry) in &program.entries {
+        if roles.contains(&name.as_str()) {
+            let plan = Plan::new(&entry.graph)?;
+            largest = largest.max((plan.bytes(), plan.state_bytes()));
+        }
+    }
+    let (total, state) = largest;
+    let line = format!(
+        "memory: {} ({} bytes), of which parameters and optimiser {}",
+        bytes(total),
+        grouped(total),
+        bytes(state)
+    );
+    reporter.fact(
+        "memory",
+        &line,
+        json!({ "bytes": total, "state_bytes": state }),
+    );
+    Ok(())
 }
 
 /// Numbers that training changes.
