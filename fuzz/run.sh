@@ -8,8 +8,10 @@ for arg in level=4 inline-8bit-counters pc-table; do
   flags="$flags -Cllvm-args=-sanitizer-coverage-$arg"
 done
 host=$(rustc -vV | sed -n 's/^host: //p')
-RUSTFLAGS="$flags" cargo build --release --target "$host"
+RUSTFLAGS="$flags" cargo build --quiet --release --target "$host"
 mkdir -p corpus artifacts
-cp ../models/*.hqc ../models/std/*.hqc ../tests/diagnostics/*.hqc ../tests/syntax/sources/*.hqc corpus/
+for file in ../models/*.hqc ../models/std/*.hqc ../tests/diagnostics/*.hqc ../tests/syntax/sources/*.hqc; do
+  cp "$file" "corpus/$(echo "${file#../}" | tr / -)"
+done
 exec "target/$host/release/compile" -max_total_time="${1:-600}" -timeout=10 -rss_limit_mb=3000 \
   -max_len=6000 -dict=hqc.dict -artifact_prefix=artifacts/ -print_final_stats=1 corpus
