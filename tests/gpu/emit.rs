@@ -1,7 +1,8 @@
 //! Kernels in every back end's language.
 
+use hqcc_compiler::ops::OPS;
 use hqcc_compiler::plan::Plan;
-use hqcc_compiler::wgsl::{Target, emit};
+use hqcc_compiler::wgsl::{Target, emit, template_names};
 
 use crate::training::{two_layers, unet};
 
@@ -22,4 +23,16 @@ fn every_kernel_of_a_training_step_is_written_for_every_back_end() {
             assert!(kernel.bindings.len() <= 8, "{}", kernel.name);
         }
     }
+}
+
+#[test]
+fn every_op_has_a_kernel_of_its_name() {
+    // Leaves are memory, and a view is its input's.
+    let without = ["constant", "input", "parameter", "reshape"];
+    let missing: Vec<_> = OPS
+        .iter()
+        .map(|op| op.name)
+        .filter(|op| !without.contains(op) && !template_names().any(|name| name == *op))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use hqcc_compiler::plan::{Plan, Port, Storage};
+use hqcc_compiler::plan::{Groups, Plan, Port, Storage};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::tensor_type::TensorType;
 
@@ -101,6 +101,17 @@ impl GpuExecutor {
     /// As [`Executor::load`].
     pub fn load_plan(&mut self, name: &str, plan: Plan) -> Result<(), ExecutorError> {
         buffers::check_limits(&self.gpu, name, &plan)?;
+        let most = self.gpu.limits.max_compute_workgroups_per_dimension;
+        for dispatch in &plan.dispatches {
+            let Groups { x, y, z } = dispatch.groups;
+            if x.max(y).max(z) > most {
+                let kernel = &plan.kernels[dispatch.kernel].name;
+                let message = format!(
+                    "needs a grid of {x} x {y} x {z} workgroups, the adapter takes {most} along an axis"
+                );
+                return Err(self.gpu.fault(&dispatch.node, kernel, message));
+            }
+        }
         let total = plan.bytes();
         let buffers = self.allocate(name, &plan).map_err(|error| match error {
             ExecutorError::OutOfMemory {
