@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod experiments;
+mod gpu;
 mod help;
 mod predict;
 mod resume;
