@@ -18,8 +18,11 @@ use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
 use hqcc_compiler::ops::OPS;
 use run::{double, double_on, single};
 
+/// Makes a random case.
+type Make = fn(&mut Rng) -> Case;
+
 /// The case lists by op.
-const CASES: &[(&str, fn(&mut Rng) -> Case)] = &[
+const CASES: &[(&str, Make)] = &[
     ("adam", training::adam),
     ("add", element_wise::add),
     ("affine", element_wise::affine),

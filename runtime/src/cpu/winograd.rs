@@ -28,7 +28,7 @@ pub fn suits(shape: &ConvShape) -> bool {
     let lanes = transforms().lanes;
     let tiles = |size| Tiles::new(shape.batch, size).count();
     // The weights are transformed once per call, which many tiles must pay for.
-    let least = 32 + (shape.in_channels * shape.out_channels >> 13);
+    let least = 32 + ((shape.in_channels * shape.out_channels) >> 13);
     shape.kernel == [3, 3]
         && shape.stride == [1, 1]
         && shape.dilation == [1, 1]
