@@ -111,7 +111,13 @@ impl<R: Real, const N: usize, const FMA: bool> Lanes for Array<R, N, FMA> {
 
     #[inline(always)]
     fn interleave(a: Self, b: Self) -> (Self, Self) {
-        let at = |i: usize| if i % 2 == 0 { a.0[i / 2] } else { b.0[i / 2] };
+        let at = |i: usize| {
+            if i.is_multiple_of(2) {
+                a.0[i / 2]
+            } else {
+                b.0[i / 2]
+            }
+        };
         (Self::each(at), Self::each(|l| at(N + l)))
     }
 
