@@ -87,13 +87,12 @@ impl Circuits {
         self.count / self.order.positions()
     }
 
-    /// Targets that one task takes, so that every thread has several tasks.
-    fn targets_per_task(&self) -> usize {
+    /// Circuits that one task takes: every thread has several tasks, none is shorter than its own overhead.
+    fn per_task(&self) -> usize {
+        let passes = 1 + self.blocks.saturating_sub(1) * self.qubits;
+        let least = 8192 / (passes << self.qubits);
         let tasks = 8 * rayon::current_num_threads();
-        self.count
-            .div_ceil(tasks)
-            .clamp(1, 64)
-            .div_ceil(self.order.positions())
+        self.count.div_ceil(tasks).clamp(1, 64).max(least)
     }
 
     /// The readout of every circuit.
@@ -104,10 +103,7 @@ impl Circuits {
         let circuit = |slot: usize| (slot % targets) * positions + slot / targets;
         let columns = matches!(self.order, Order::Columns { .. });
         if !columns {
-            let per_task = self
-                .count
-                .div_ceil(8 * rayon::current_num_threads())
-                .clamp(1, 64);
+            let per_task = self.per_task();
             y.par_chunks_mut(per_task * self.used)
                 .enumerate()
                 .for_each(|(task, rows)| {
@@ -153,7 +149,7 @@ impl Circuits {
         let per_task = if columns {
             COLUMNS.min(targets)
         } else {
-            self.targets_per_task()
+            self.per_task().div_ceil(positions)
         };
         let chunk = per_task * positions * angles;
         grad.par_chunks_mut(chunk)
