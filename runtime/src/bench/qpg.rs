@@ -113,7 +113,7 @@ fn graph(channels: usize, blocks: usize, backward: bool) -> Result<Graph, ShapeE
         let name = format!("{channels}.cotangent");
         let cotangent = graph.add(state(map.to, normal), &[], name)?;
         let gradient = graph.add(CircuitGrad { circuit }, &[theta, cotangent], "gradient")?;
-        let rows = TensorType::image([circuits, 2 * blocks * qubits, 1, 1]);
+        let rows = TensorType::image([circuits, qubits, 2 * blocks, 1]);
         output(&mut graph, gradient, rows, "part of the gradient")?;
     }
     Ok(graph)
@@ -129,4 +129,19 @@ fn output(graph: &mut Graph, of: NodeId, to: TensorType, name: &str) -> Result<(
     let part = graph.add(slice, &[image], name)?;
     graph.set_output(name, part);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_has_a_graph() {
+        for (channels, blocks) in CASES {
+            for backward in [false, true] {
+                let graph = graph(channels, blocks, backward).expect("a graph");
+                assert_eq!(graph.outputs().len(), 1 + usize::from(backward));
+            }
+        }
+    }
 }
