@@ -192,7 +192,7 @@ mod tests {
         for k in [1, 9, 64, 577, 100_000] {
             let g = Tiling::choose(&product(64, 64, k, true));
             assert!(
-                g.k_chunk % g.bk == 0
+                g.k_chunk.is_multiple_of(g.bk)
                     && g.k_chunk * g.splits >= k
                     && g.k_chunk * (g.splits - 1) < k,
                 "{g:?}"
