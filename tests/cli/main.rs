@@ -3,6 +3,7 @@
 mod bad_input;
 mod experiments;
 mod gpu;
+mod graph;
 mod help;
 mod predict;
 mod resume;

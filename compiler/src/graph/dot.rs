@@ -34,7 +34,7 @@ struct Box {
 }
 
 /// Where a node is drawn: the clusters around it, outermost first, and what its box says of its name. Clusters are
-/// the blocks of the source and, innermost, the layer; gradients and updates have clusters of their own.
+/// the blocks of the source and, innermost, the layer; loss, gradients and updates are grouped by themselves.
 fn placement(graph: &Graph, id: NodeId) -> (Vec<String>, String) {
     let node = graph.node(id);
     let mut clusters: Vec<String> = match node.phase {
@@ -137,11 +137,21 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
         }
         let (fill, shape) = style(graph, id);
         let node = graph.node(id);
+        // Graphviz (2.43) fails on clusters of a whole training step, so gradients and updates lie in none.
+        let clustered = node.phase == Phase::Forward;
+        let around = |upto: usize| if clustered { &path[..upto] } else { &[] };
+        let label_of = |upto: usize| {
+            if clustered {
+                path[upto - 1].clone()
+            } else {
+                path[..upto].join(".")
+            }
+        };
         let depth = options.depth.map_or(usize::MAX, |depth| depth.max(1));
         let at = if path.len() > depth {
             let key = path[..depth].join(".");
             let at = *collapsed.entry(key.clone()).or_insert_with(|| {
-                let label = path[depth - 1].clone();
+                let label = label_of(depth);
                 boxes.push(Box {
                     id: key,
                     label,
@@ -149,7 +159,7 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
                     shape: "box3d",
                     border: "",
                 });
-                place(&mut root, &path[..depth - 1], boxes.len() - 1);
+                place(&mut root, around(depth - 1), boxes.len() - 1);
                 boxes.len() - 1
             });
             // The box of a layer, not of a block, says what the layer is.
@@ -167,7 +177,7 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
             } else {
                 ""
             };
-            let label = format!("{leaf}\n{}", node.op.name());
+            let label = format!("{}\n{}", label_of(path.len()), node.op.name());
             boxes.push(Box {
                 id: node.name.clone(),
                 label,
@@ -175,7 +185,7 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
                 shape,
                 border,
             });
-            place(&mut root, &path[..path.len() - 1], boxes.len() - 1);
+            place(&mut root, around(path.len() - 1), boxes.len() - 1);
             boxes.len() - 1
         };
         box_of.insert(id, at);
