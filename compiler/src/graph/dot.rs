@@ -124,6 +124,11 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
     let ids: Vec<_> = graph
         .topological()
         .unwrap_or_else(|_| graph.ids().collect());
+    // Graphviz (2.43) fails on clusters of a whole training step: gradients and updates lie in none, and nothing does
+    // where boxes stand for blocks, which then read each other both ways.
+    let step = ids
+        .iter()
+        .any(|&id| graph.node(id).phase == Phase::Backward);
     let places: Vec<_> = ids.iter().map(|&id| placement(graph, id)).collect();
     let layers: BTreeSet<Vec<String>> = places
         .iter()
@@ -137,8 +142,7 @@ pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
         }
         let (fill, shape) = style(graph, id);
         let node = graph.node(id);
-        // Graphviz (2.43) fails on clusters of a whole training step, so gradients and updates lie in none.
-        let clustered = node.phase == Phase::Forward;
+        let clustered = node.phase == Phase::Forward && !(step && options.depth.is_some());
         let around = |upto: usize| if clustered { &path[..upto] } else { &[] };
         let label_of = |upto: usize| {
             if clustered {
