@@ -57,3 +57,19 @@ fn completions_are_for_the_shell_asked_for() {
         ended.out
     );
 }
+
+/// Layers and gates in the README are those of the tables.
+#[test]
+fn the_readme_names_every_layer_and_gate() {
+    let readme = include_str!("../../README.md");
+    let layers = hqcc_compiler::ops::LAYERS.iter().map(|layer| layer.name);
+    let gates = hqcc_compiler::quantum::gates::GATES
+        .iter()
+        .map(|gate| gate.name);
+    for name in layers.chain(gates) {
+        assert!(
+            readme.contains(&format!("`{name}`")),
+            "README.md does not name `{name}`"
+        );
+    }
+}
