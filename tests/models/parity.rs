@@ -1,6 +1,6 @@
 //! The UNet of `models/unet.hqc` against the original PyTorch implementation: the same weights in, the same numbers out.
 //!
-//! `fixtures/unet/make.py` says what the reference files hold and how they are made. `HQCC_PARITY_DIR` may name a folder
+//! `fixtures/unet/made.json` says from what, with which seed and settings, the reference files were made. `HQCC_PARITY_DIR` may name a folder
 //! with further ones, for example at full width. Distances are the largest difference of a tensor over its largest entry.
 
 mod machine;
