@@ -9,7 +9,7 @@ use crate::hqcc;
 #[test]
 fn graphviz_draws_every_stage() {
     if Command::new("dot").arg("-V").output().is_err() {
-        println!("skipped: Graphviz is not installed");
+        hqcc_tests::skip("Graphviz is not installed");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

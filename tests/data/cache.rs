@@ -154,7 +154,7 @@ fn a_cache_that_cannot_be_written_is_an_error_with_the_way_out() {
 #[test]
 fn the_default_lies_beside_the_run_folder() {
     if std::env::var("HQCC_CACHE").is_ok() {
-        println!("skipped: HQCC_CACHE is set");
+        hqcc_tests::skip("HQCC_CACHE is set");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

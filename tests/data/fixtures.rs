@@ -18,7 +18,7 @@ pub fn kits_masks() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: {} is not there", folder.display());
+    hqcc_tests::skip(format_args!("{} is not there", folder.display()));
     None
 }
 

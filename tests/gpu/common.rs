@@ -20,7 +20,7 @@ pub fn gpu() -> Option<GpuExecutor> {
                 std::env::var_os("HQCC_REQUIRE_GPU").is_none_or(|v| v != "1"),
                 "{error}"
             );
-            eprintln!("skipped: {error}");
+            hqcc_tests::skip(error);
             None
         }
     }

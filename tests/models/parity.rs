@@ -235,7 +235,7 @@ fn gpu() -> Option<GpuExecutor> {
         Err(error) => {
             let required = std::env::var("HQCC_REQUIRE_GPU").is_ok_and(|v| v == "1");
             assert!(!required, "{error}");
-            println!("skipped: {error}");
+            hqcc_tests::skip(error);
             None
         }
     }
@@ -308,7 +308,7 @@ fn both_variants_have_as_many_parameters_as_the_original() {
 #[test]
 fn further_references_agree() {
     let Some(folder) = std::env::var_os("HQCC_PARITY_DIR") else {
-        println!("skipped: HQCC_PARITY_DIR names no folder with further references");
+        hqcc_tests::skip("HQCC_PARITY_DIR names no folder with further references");
         return;
     };
     let files = std::fs::read_dir(&folder).expect("HQCC_PARITY_DIR is a folder");

@@ -84,7 +84,7 @@ fn gpu() -> Option<GpuExecutor> {
         Err(error) => {
             let required = std::env::var("HQCC_REQUIRE_GPU").is_ok_and(|v| v == "1");
             assert!(!required, "{error}");
-            eprintln!("skipped: {error}");
+            hqcc_tests::skip(error);
             None
         }
     }
