@@ -175,6 +175,58 @@ fn the_example_with_a_rewrite_elaborates() {
 }
 
 #[test]
+fn maps_are_cut_moved_and_measured() {
+    let text = "
+        model M {
+          input ct: [1, H, W]
+          three = repeat_channels(ct, 3)
+          a = conv(three, 2 * channels(three) + 1, stride = 2)
+          last = chunk(a, 5, 3)
+          moved = displace(a, axis = width)
+          middle = slice(moved, 2, 4)
+          mean = avg_pool(middle, 3, stride = 2, padding = 1, count_padding = false)
+          fine = resize(mean, a, align_corners = true)
+          fixed = resize(mean, height = height(ct), width = 2 * width(a))
+          same = resize(fixed, ct)
+          tokens = to_tokens(fixed)
+          head = conv(fixed, channels(tokens) - channels(last), k = 1)
+          output head
+        }";
+    let tried = attempt(text, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let size = Size {
+        batch: 1,
+        channels: 1,
+        height: 33,
+        width: 40,
+    };
+    let network = tried.network(size).unwrap_or_else(|e| panic!("{e}"));
+    let shape = |path: &str| {
+        let layer = network.layers.iter().find(|layer| layer.path == path);
+        let layer = layer.unwrap_or_else(|| panic!("no layer {path}"));
+        network.graph.ty(layer.output).shape[1..].to_vec()
+    };
+    assert_eq!(shape("three"), [3, 33, 40]);
+    assert_eq!(shape("a"), [7, 17, 20]);
+    // ceil(7 / 5) = 2 channels to a part: 2, 2, 2, 1.
+    assert_eq!(shape("last"), [1, 17, 20]);
+    assert_eq!(shape("moved"), [7, 17, 20]);
+    assert_eq!(shape("middle"), [2, 17, 20]);
+    assert_eq!(shape("mean"), [2, 9, 10]);
+    assert_eq!(shape("fine"), [2, 17, 20]);
+    assert_eq!(shape("fixed"), [2, 33, 40]);
+    assert_eq!(shape("head"), [1, 33, 40]);
+    // A resampling to the size that a map has is the map.
+    let output = |path: &str| {
+        network
+            .layers
+            .iter()
+            .find(|l| l.path == path)
+            .map(|l| l.output)
+    };
+    assert_eq!(output("same"), output("fixed"));
+}
+
+#[test]
 fn sections_resolve_with_their_origins() {
     let settings = [
         "train.epochs=5",

@@ -2,8 +2,8 @@
 
 use hqcc_compiler::graph::Op;
 use hqcc_compiler::ops::{
-    Concat, Crop2d, MaxPool2d, MaxPool2dGrad, Pad2d, ReduceSum, Reshape, Resize2d, Resize2dGrad,
-    ResizeMode, Slice,
+    AvgPool2d, AvgPool2dGrad, Concat, Crop2d, Displace, MapAxis, MaxPool2d, MaxPool2dGrad, Pad2d,
+    ReduceSum, Reshape, Resize2d, Resize2dGrad, ResizeMode, Slice,
 };
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_tests::tolerance::Tolerance;
@@ -44,6 +44,45 @@ pub fn max_pool2d_grad(rng: &mut Rng) -> Case {
     // Few distinct values: the first of equals must win.
     let args = vec![Arg::classes(rng, x, 3), Arg::unit(rng, y)];
     Case::new(MaxPool2dGrad { pool }, args, Tolerance::Close)
+}
+
+fn mean_pool(rng: &mut Rng) -> (AvgPool2d, TensorType, TensorType) {
+    loop {
+        let kernel = [rng.int(1, 4), rng.int(1, 4)];
+        let op = AvgPool2d {
+            kernel,
+            stride: [rng.int(1, 4), rng.int(1, 4)],
+            padding: kernel.map(|k| rng.int(0, k / 2)),
+            ceil: rng.coin(),
+            count_padding: rng.coin(),
+        };
+        let x = TensorType::image(map(rng));
+        if let Ok(y) = op.infer(std::slice::from_ref(&x)) {
+            return (op, x, y);
+        }
+    }
+}
+
+pub fn avg_pool2d(rng: &mut Rng) -> Case {
+    let (op, x, _) = mean_pool(rng);
+    Case::new(op, vec![Arg::unit(rng, x)], Tolerance::Close).wrt(&[0])
+}
+
+pub fn avg_pool2d_grad(rng: &mut Rng) -> Case {
+    let (pool, x, y) = mean_pool(rng);
+    let size = [x.shape[2], x.shape[3]];
+    let op = AvgPool2dGrad { pool, size };
+    Case::new(op, vec![Arg::unit(rng, y)], Tolerance::Close)
+}
+
+pub fn displace(rng: &mut Rng) -> Case {
+    let op = Displace {
+        axis: rng.pick(&[MapAxis::Height, MapAxis::Width]),
+        groups: rng.int(1, 6),
+        back: rng.coin(),
+    };
+    let x = TensorType::image(map(rng));
+    Case::new(op, vec![Arg::unit(rng, x)], Tolerance::Exact).wrt(&[0])
 }
 
 fn mode(rng: &mut Rng) -> ResizeMode {

@@ -11,7 +11,7 @@ use crate::graph::NodeId;
 use crate::ops::{Builder, Kind, LAYERS, LayerInfo, Setting, SettingValue, Settings};
 use crate::syntax::ast::*;
 use crate::syntax::span::Span;
-use crate::tensor_type::ShapeError;
+use crate::tensor_type::{Layout, ShapeError, TensorType};
 
 /// How many elements a tensor may have.
 const MAX_ELEMENTS: usize = 1 << 31;
@@ -20,15 +20,18 @@ const MAX_ELEMENTS: usize = 1 << 31;
 const MAX_NODES: usize = 20_000;
 
 /// Functions on settings, with the number of their arguments.
-const FUNCTIONS: [(&str, usize); 8] = [
+const FUNCTIONS: [(&str, usize); 11] = [
     ("abs", 1),
     ("ceil", 1),
+    ("channels", 1),
     ("env", 1),
     ("floor", 1),
+    ("height", 1),
     ("len", 1),
     ("log2", 1),
     ("max", 2),
     ("min", 2),
+    ("width", 1),
 ];
 
 /// A tensor given to a layer, and the expression that names it.
@@ -285,6 +288,21 @@ impl Elaborator<'_> {
                 }
             },
             ("env", [value]) => Err(self.mismatch("a quoted name", value, first, frame)),
+            ("channels" | "height" | "width", [Value::Tensor(id)]) => {
+                let ty = self.graph.ty(*id);
+                match extent(ty, name) {
+                    Some(extent) => Ok(Value::Int(extent as i64)),
+                    None => {
+                        let message = format!("{ty} has no {name}");
+                        let error = Diagnostic::error("value::extent", message);
+                        let error = error.at(first.span, "no feature map [N, C, H, W]");
+                        Err(self.fail(error.help("tokens [N, T, C] have `channels` alone")))
+                    }
+                }
+            }
+            ("channels" | "height" | "width", [value]) => {
+                Err(self.mismatch("a tensor", value, first, frame))
+            }
             ("len", [Value::List(list)]) => Ok(Value::Int(list.items().len() as i64)),
             ("len", [value]) => Err(self.mismatch("a list", value, first, frame)),
             ("abs", [Value::Int(value)]) => Ok(Value::Int(value.saturating_abs())),
@@ -653,6 +671,17 @@ impl Elaborator<'_> {
         }
         diagnostic.help = error.help;
         diagnostic
+    }
+}
+
+/// Channels of a map or of tokens, height or width of a map.
+fn extent(ty: &TensorType, name: &str) -> Option<usize> {
+    match (ty.layout, ty.shape.as_slice(), name) {
+        (Layout::Plain, &[.., c], "channels") => Some(c),
+        (Layout::Image, &[_, c, ..], "channels") => Some(c),
+        (Layout::Image, &[_, _, h, _], "height") => Some(h),
+        (Layout::Image, &[_, _, _, w], "width") => Some(w),
+        _ => None,
     }
 }
 

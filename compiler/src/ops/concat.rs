@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::LayerInfo;
+use super::layer::{Builder, Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering};
@@ -90,7 +90,11 @@ impl Op for Slice {
         if self.channels == 0 || self.start + self.channels > c {
             let end = self.start + self.channels;
             return Err(
-                ShapeError::new(format!("{x} has no channels {}..{end}", self.start)).at([0]),
+                ShapeError::new(format!("{x} has no channels {}..{end}", self.start))
+                    .at([0])
+                    .help(format!(
+                        "a range of its channels begins before it ends and lies within 0..{c}"
+                    )),
             );
         }
         Ok(TensorType::image([n, self.channels, h, w]))
@@ -130,4 +134,86 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     tensors: (2, 64),
     settings: &[],
     build: |b, x, _| b.output(Concat, x),
+};
+
+/// Channels `start .. end` of a map; the map itself where that is all of them.
+fn channels(
+    b: &mut Builder<'_>,
+    x: &[NodeId],
+    start: usize,
+    end: usize,
+) -> Result<NodeId, ShapeError> {
+    let [_, c, _, _] = b.ty(x[0]).as_image().map_err(|e| e.at([0]))?;
+    if (start, end) == (0, c) {
+        return Ok(x[0]);
+    }
+    let channels = end.saturating_sub(start);
+    b.output(Slice { start, channels }, x)
+}
+
+const fn count(name: &'static str, min: i64, doc: &'static str) -> Setting {
+    Setting {
+        name,
+        kind: Kind::Int { min, max: 1 << 20 },
+        default: None,
+        doc,
+    }
+}
+
+pub(super) const SLICE: LayerInfo = LayerInfo {
+    name: "slice",
+    doc: "channels `from` up to, not including, `to`",
+    tensors: (1, 1),
+    settings: &[
+        count("from", 0, "first channel, counted from 0"),
+        count("to", 1, "one past the last channel"),
+    ],
+    build: |b, x, settings| channels(b, x, settings.int("from")?, settings.int("to")?),
+};
+
+pub(super) const CHUNK: LayerInfo = LayerInfo {
+    name: "chunk",
+    doc: "one of several parts of ceil(C / parts) channels; the last one takes what remains",
+    tensors: (1, 1),
+    settings: &[
+        count("parts", 1, "number of parts"),
+        count("index", 0, "which part, counted from 0"),
+    ],
+    build: |b, x, settings| {
+        let [_, c, _, _] = b.ty(x[0]).as_image().map_err(|e| e.at([0]))?;
+        let (parts, index) = (settings.int("parts")?, settings.int("index")?);
+        let size = c.div_ceil(parts.max(1)).max(1);
+        let start = index.saturating_mul(size);
+        if index >= parts || start >= c {
+            let there = c.div_ceil(size).min(parts);
+            return Err(
+                ShapeError::new(format!("it has no part {index} of {parts}"))
+                    .at([0])
+                    .help(format!(
+                        "{c} channels make parts of {size}: `index` is at most {}",
+                        there - 1
+                    )),
+            );
+        }
+        channels(b, x, start, (start + size).min(c))
+    },
+};
+
+pub(super) const REPEAT_CHANNELS: LayerInfo = LayerInfo {
+    name: "repeat_channels",
+    doc: "all channels again and again: copies of the map side by side",
+    tensors: (1, 1),
+    settings: &[Setting {
+        name: "times",
+        kind: Kind::Int { min: 1, max: 1024 },
+        default: None,
+        doc: "number of copies",
+    }],
+    build: |b, x, settings| {
+        b.ty(x[0]).as_image().map_err(|e| e.at([0]))?;
+        match settings.int("times")? {
+            1 => Ok(x[0]),
+            times => b.output(Concat, &vec![x[0]; times]),
+        }
+    },
 };

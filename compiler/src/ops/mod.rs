@@ -4,12 +4,14 @@
 mod adam;
 mod affine;
 mod arithmetic;
+mod avg_pool2d;
 mod batch_norm;
 mod bce_with_logits;
 mod circuit;
 mod concat;
 mod conv2d;
 mod cross_entropy;
+mod displace;
 mod exp;
 mod expand;
 pub mod layer;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 pub use adam::Adam;
 pub use affine::Affine;
 pub use arithmetic::{Add, Div, Mul, Sub, scaled};
+pub use avg_pool2d::{AvgPool2d, AvgPool2dGrad};
 pub use batch_norm::{
     BatchNorm, BatchNormGradInput, BatchNormSums, BatchStats, StackRows, TakeRow,
 };
@@ -41,6 +44,7 @@ pub use circuit::{Circuit, CircuitGrad, Readout};
 pub use concat::{Concat, Slice};
 pub use conv2d::{ChannelSum, Conv2d, Conv2dGradWeight, ConvTranspose2d};
 pub use cross_entropy::{Argmax, CrossEntropy, CrossEntropyGrad};
+pub use displace::{Displace, MapAxis};
 pub use exp::Exp;
 pub use expand::Expand;
 pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
@@ -70,6 +74,11 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<Add>("add", "a + b"),
     OpInfo::of::<Affine>("affine", "scale * x + offset"),
     OpInfo::of::<Argmax>("argmax", "the channel of the largest value of each pixel"),
+    OpInfo::of::<AvgPool2d>("avg_pool2d", "mean of each window"),
+    OpInfo::of::<AvgPool2dGrad>(
+        "avg_pool2d_grad",
+        "gradient of avg_pool2d: in equal shares to the pixels of each window",
+    ),
     OpInfo::of::<BatchNorm>(
         "batch_norm",
         "normalisation by given channel statistics, scaled and shifted",
@@ -109,6 +118,10 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<CrossEntropyGrad>(
         "cross_entropy_grad",
         "gradient of cross_entropy for its logits",
+    ),
+    OpInfo::of::<Displace>(
+        "displace",
+        "channel groups moved along an axis, zeros behind them",
     ),
     OpInfo::of::<Div>("div", "a / b"),
     OpInfo::of::<Exp>("exp", "e to the power x"),
@@ -168,10 +181,13 @@ pub const OPS: &[OpInfo] = &[
 /// Every layer function of the language, by name.
 pub const LAYERS: &[LayerInfo] = &[
     arithmetic::ADD,
+    avg_pool2d::LAYER,
     batch_norm::LAYER,
+    concat::CHUNK,
     concat::LAYER,
     conv2d::CONV,
     conv2d::CONV_TRANSPOSE,
+    displace::LAYER,
     arithmetic::DIV,
     matmul::LINEAR,
     max_pool2d::LAYER,
@@ -179,8 +195,10 @@ pub const LAYERS: &[LayerInfo] = &[
     pad2d::PAD,
     pad2d::PAD_TO,
     relu::LAYER,
+    concat::REPEAT_CHANNELS,
     resize2d::LAYER,
     sigmoid::LAYER,
+    concat::SLICE,
     arithmetic::SUB,
     reshape::TO_IMAGE,
     reshape::TO_TOKENS,

@@ -124,17 +124,31 @@ impl Op for Resize2dGrad {
     }
 }
 
+const fn size(name: &'static str, doc: &'static str) -> Setting {
+    Setting {
+        name,
+        kind: Kind::Int {
+            min: 1,
+            max: 65_536,
+        },
+        default: Some("auto"),
+        doc,
+    }
+}
+
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "resize",
-    doc: "resampling of a feature map: by a factor, or to the height and width of a second map",
+    doc: "resampling of a feature map: by a factor, to a height and width, or to those of a second map",
     tensors: (1, 2),
     settings: &[
         Setting {
             name: "scale",
             kind: Kind::Int { min: 1, max: 64 },
             default: Some("auto"),
-            doc: "factor on height and width; needed when there is no second map",
+            doc: "factor on height and width",
         },
+        size("height", "rows of the output"),
+        size("width", "columns of the output"),
         Setting {
             name: "mode",
             kind: Kind::Word(&["bilinear", "nearest"]),
@@ -150,19 +164,24 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     ],
     build: |b, x, settings| {
         let [_, _, h, w] = b.ty(x[0]).as_image().map_err(|e| e.at([0]))?;
-        let size = match (x.get(1), settings.maybe_int("scale")) {
-            (Some(&like), None) => {
+        let fixed = ["height", "width"].map(|name| settings.maybe_int(name));
+        let size = match (x.get(1), settings.maybe_int("scale"), fixed) {
+            (Some(&like), None, [None, None]) => {
                 let [_, _, h, w] = b.ty(like).as_image().map_err(|e| e.at([1]))?;
                 [h, w]
             }
-            (None, Some(scale)) => [h * scale, w * scale],
+            (None, Some(scale), [None, None]) => [h * scale, w * scale],
+            (None, None, [Some(height), Some(width)]) => [height, width],
             _ => {
-                return Err(
-                    ShapeError::new("either a second map or `scale` says the new size")
-                        .help("give exactly one"),
-                );
+                return Err(ShapeError::new(
+                    "a second map, `scale`, or `height` and `width` say the new size",
+                )
+                .help("give exactly one of the three"));
             }
         };
+        if size == [h, w] {
+            return Ok(x[0]);
+        }
         let mode = match (settings.word("mode"), settings.bool("align_corners")) {
             ("nearest", _) => ResizeMode::Nearest,
             (_, false) => ResizeMode::Bilinear,

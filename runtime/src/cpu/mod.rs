@@ -4,6 +4,7 @@
 //! `[N, H, W, C]`, convolution weights as `[KH, KW, I, O]`. Work is cut by shapes alone, so that results do not depend on
 //! the number of threads.
 
+mod avg_pool2d;
 mod batch_norm;
 mod broadcast;
 pub mod call;
@@ -16,6 +17,7 @@ mod conv_reference;
 pub mod conv_shape;
 mod convolution;
 mod cross_entropy;
+mod displace;
 mod element_wise;
 mod engine;
 pub mod lpp;
@@ -49,6 +51,8 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "add" => element_wise::add,
         "affine" => element_wise::affine,
         "argmax" => cross_entropy::argmax,
+        "avg_pool2d" => avg_pool2d::avg_pool2d,
+        "avg_pool2d_grad" => avg_pool2d::avg_pool2d_grad,
         "batch_norm" => batch_norm::batch_norm,
         "batch_norm_grad_input" => batch_norm::batch_norm_grad_input,
         "batch_norm_sums" => batch_norm::batch_norm_sums,
@@ -65,6 +69,7 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "crop2d" => rearrange::crop2d,
         "cross_entropy" => cross_entropy::cross_entropy,
         "cross_entropy_grad" => cross_entropy::cross_entropy_grad,
+        "displace" => displace::displace,
         "div" => element_wise::div,
         "exp" => element_wise::exp,
         "expand" => element_wise::expand,

@@ -1,0 +1,123 @@
+//! Channel groups moved along an axis.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Kind, LayerInfo, Setting};
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::plan::{LowerError, Lowering, Operand};
+use crate::tensor_type::{ShapeError, TensorType, arity};
+
+/// An axis of a feature map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MapAxis {
+    /// Rows move up and down.
+    Height,
+    /// Columns move left and right.
+    Width,
+}
+
+/// `displace`: channels in groups of `ceil(C / groups)` (the last one takes what remains), group `j` moved by
+/// `j - floor(groups / 2)` pixels towards higher indices, zeros where nothing comes from.
+///
+/// - Shapes: `f32[N, C, H, W] -> f32[N, C, H, W]`
+/// - Gradient: the displacement back.
+/// - Source: the shift of UNeXt (arXiv:2203.04967), which pads, rolls and crops.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Displace {
+    /// The axis to move along.
+    pub axis: MapAxis,
+    /// Number of groups.
+    pub groups: usize,
+    /// Whether every group moves the other way.
+    pub back: bool,
+}
+
+impl Displace {
+    /// Channels of each group but the last.
+    pub fn group_size(&self, channels: usize) -> usize {
+        channels.div_ceil(self.groups.max(1)).max(1)
+    }
+
+    /// How far group `j` moves.
+    pub fn distance(&self, j: usize) -> isize {
+        let distance = j as isize - (self.groups / 2) as isize;
+        if self.back { -distance } else { distance }
+    }
+}
+
+impl Op for Displace {
+    op_identity!("displace");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x] = arity(inputs)?;
+        x.as_image().map_err(|e| e.at([0]))?;
+        if self.groups == 0 {
+            return Err(ShapeError::new("there must be at least one group"));
+        }
+        Ok(x.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let op = Displace {
+            back: !self.back,
+            ..self.clone()
+        };
+        Ok(vec![Some(back.add(op, &[dy])?)])
+    }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        let [_, c, h, w] = lowering
+            .output()
+            .as_image()
+            .map_err(|error| lowering.shape_error(error))?;
+        // What one step along the axis is in memory, and the axis' extent.
+        let (step, extent) = match self.axis {
+            MapAxis::Height => (w * c, h),
+            MapAxis::Width => (c, w),
+        };
+        let constants = serde_json::json!({
+            "c": c, "step": step, "extent": extent, "size": self.group_size(c), "middle": self.groups / 2, "back": self.back,
+        });
+        let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
+        lowering.per_element(
+            "displace",
+            lowering.output().elements(),
+            &constants,
+            &operands,
+        )
+    }
+}
+
+pub(super) const LAYER: LayerInfo = LayerInfo {
+    name: "displace",
+    doc: "channels in groups of ceil(C / groups), group j moved by j - groups/2 pixels along an axis, with zeros behind it",
+    tensors: (1, 1),
+    settings: &[
+        Setting {
+            name: "axis",
+            kind: Kind::Word(&["height", "width"]),
+            default: None,
+            doc: "the axis to move along",
+        },
+        Setting {
+            name: "groups",
+            kind: Kind::Int { min: 1, max: 255 },
+            default: Some("5"),
+            doc: "number of channel groups",
+        },
+    ],
+    build: |b, x, settings| {
+        let axis = match settings.word("axis") {
+            "height" => MapAxis::Height,
+            _ => MapAxis::Width,
+        };
+        let op = Displace {
+            axis,
+            groups: settings.int("groups")?,
+            back: false,
+        };
+        b.output(op, x)
+    },
+};
