@@ -72,14 +72,11 @@ fn verified(graph: &Graph, pass: &'static str) -> Result<(), StepError> {
     verify(graph).map_err(|message| StepError::Internal { pass, message })
 }
 
-/// The only output of a network: its logits.
+/// The logits that are evaluated and predicted from: those of the last head.
 fn logits(graph: &Graph) -> Result<NodeId, ShapeError> {
-    graph
-        .outputs()
-        .values()
-        .next()
-        .copied()
-        .ok_or_else(|| ShapeError::new("the model has no output"))
+    let heads = loss::heads(graph)?;
+    let last = heads.last().copied();
+    last.ok_or_else(|| ShapeError::new("the model has no output"))
 }
 
 /// Adds the target, `f32[N, C, H, W]` with one channel per logit, or one channel of class numbers for several classes.
@@ -107,7 +104,7 @@ pub fn rewritten(mut forward: Graph, rules: &[Rule]) -> Result<Graph, StepError>
     Ok(forward)
 }
 
-/// A training step: forward, loss, backward, optimiser and running statistics. Outputs: `loss` and the counts
+/// A training step: forward, loss (the mean over all heads), backward, optimiser and running statistics. Outputs: `loss` and the counts
 /// `intersection`, `predicted`, `true` of each sample. Inputs: the network's, [`TARGET`], and
 /// [`SCHEDULE`](optimiser::SCHEDULE). `forward` is the network in training mode.
 ///
@@ -117,7 +114,8 @@ pub fn train(forward: Graph, rules: &[Rule], recipe: &Recipe) -> Result<Graph, S
     let mut graph = rewritten(forward, rules)?;
     let logits = logits(&graph)?;
     let target = add_target(&mut graph, logits)?;
-    let loss = loss::add_loss(&mut graph, logits, target, &recipe.loss)?;
+    let heads = loss::heads(&graph)?;
+    let loss = loss::add_loss(&mut graph, &heads, target, &recipe.loss)?;
     loss::add_metrics(&mut graph, logits, target)?;
     joined(&mut graph)?;
     let wanted = autodiff::trained(&graph);
@@ -146,7 +144,8 @@ pub fn gradients(
     let mut graph = rewritten(forward, rules)?;
     let logits = logits(&graph)?;
     let target = add_target(&mut graph, logits)?;
-    let loss = loss::add_loss(&mut graph, logits, target, terms)?;
+    let heads = loss::heads(&graph)?;
+    let loss = loss::add_loss(&mut graph, &heads, target, terms)?;
     joined(&mut graph)?;
     let wanted = autodiff::trained(&graph);
     for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
@@ -166,7 +165,7 @@ pub fn evaluate(forward: Graph, rules: &[Rule], terms: &[(f64, Loss)]) -> Result
     let mut graph = rewritten(forward, rules)?;
     let logits = logits(&graph)?;
     let target = add_target(&mut graph, logits)?;
-    loss::add_loss(&mut graph, logits, target, terms)?;
+    loss::add_loss(&mut graph, &[logits], target, terms)?;
     loss::add_metrics(&mut graph, logits, target)?;
     loss::add_probability(&mut graph, logits)?;
     keep_only(
@@ -189,6 +188,7 @@ pub fn predict(mut forward: Graph) -> Result<Graph, StepError> {
     forward.set_output("logits", logits);
     loss::add_probability(&mut forward, logits)?;
     keep_only(&mut forward, &["logits", "probability"]);
+    forward.clear_effects();
     simplify(&mut forward);
     verified(&forward, "simplify")?;
     Ok(forward)

@@ -52,6 +52,8 @@ pub struct LayerRow {
     pub trained: usize,
     /// Frozen parameters.
     pub frozen: usize,
+    /// Parameters that exist and are saved, but that nothing reads (`@unused`).
+    pub unused: usize,
     /// Weights given by circuits.
     pub generated: usize,
     /// The circuits, if there are any.
@@ -69,6 +71,8 @@ pub struct Summary {
     pub trained: usize,
     /// Frozen parameters.
     pub frozen: usize,
+    /// Parameters that exist and are saved, but that nothing reads (`@unused`).
+    pub unused: usize,
     /// Weights given by circuits.
     pub generated: usize,
     /// Numbers kept as running statistics.
@@ -126,6 +130,7 @@ pub fn summarise(graph: &Graph) -> Summary {
                 output: String::new(),
                 trained: 0,
                 frozen: 0,
+                unused: 0,
                 generated: 0,
                 generation: None,
                 flops: 0,
@@ -144,6 +149,10 @@ pub fn summarise(graph: &Graph) -> Summary {
                 ParameterKind::Trained => row.trained += count,
                 ParameterKind::Frozen => row.frozen += count,
                 ParameterKind::Statistic => statistics += count,
+                ParameterKind::Unused => {
+                    row.unused += count;
+                    "unused".clone_into(&mut row.op);
+                }
                 ParameterKind::Moment => {}
             }
             let post = node.name.contains(".lpp.");
@@ -166,6 +175,7 @@ pub fn summarise(graph: &Graph) -> Summary {
     Summary {
         trained: rows.iter().map(|row| row.trained).sum(),
         frozen: rows.iter().map(|row| row.frozen).sum(),
+        unused: rows.iter().map(|row| row.unused).sum(),
         generated: rows.iter().map(|row| row.generated).sum(),
         flops: rows.iter().map(|row| row.flops).sum(),
         statistics,

@@ -7,10 +7,14 @@ use super::value::Value;
 use super::{Given, PlacedRule, Size};
 use crate::diagnostic::Diagnostic;
 use crate::graph::NodeId;
-use crate::ops::Input;
+use crate::ops::{Input, Parameter, ParameterKind};
+use crate::passes::loss::{OUTPUT, head_name};
 use crate::syntax::ast::*;
 use crate::syntax::span::Span;
 use crate::tensor_type::TensorType;
+
+/// The annotation that is no rule: what it stands above is never computed.
+const UNUSED: &str = "unused";
 
 /// How many rules annotations may make.
 const MAX_RULES: usize = 500;
@@ -22,8 +26,21 @@ pub struct Declared {
     pub size: Size,
     /// Its input.
     pub input: Option<(String, NodeId)>,
-    /// Its output, and where that is declared.
-    pub output: Option<(NodeId, Span)>,
+    /// Its heads, and where each is declared.
+    pub outputs: Vec<(NodeId, Span)>,
+    /// What `@unused` stands above.
+    pub unused: Vec<Unused>,
+}
+
+/// Layers whose parameters exist, but which are never computed.
+#[derive(Debug)]
+pub struct Unused {
+    /// The path of the layer or the block.
+    path: String,
+    /// The annotation.
+    span: Span,
+    /// Its nodes, by their numbers.
+    nodes: std::ops::Range<usize>,
 }
 
 impl Elaborator<'_> {
@@ -44,7 +61,7 @@ impl Elaborator<'_> {
         self.body(&model.body, frame)?;
         let name = &model.name;
         let declared = std::mem::take(&mut self.declared);
-        let Some((input, input_id)) = declared.input else {
+        let Some((input, input_id)) = declared.input.clone() else {
             if !self.errors.is_empty() {
                 return Err(Reported);
             }
@@ -52,7 +69,7 @@ impl Elaborator<'_> {
             let error = Diagnostic::error("model::input", message).at(name.span, "");
             return Err(self.fail(error.help("begin it with `input ct: [1, H, W]`")));
         };
-        let Some((output, _)) = declared.output else {
+        let Some((&(output, _), earlier)) = declared.outputs.split_last() else {
             if !self.errors.is_empty() {
                 return Err(Reported);
             }
@@ -60,7 +77,11 @@ impl Elaborator<'_> {
             let error = Diagnostic::error("model::output", message).at(name.span, "");
             return Err(self.fail(error.help("end it with `output y`")));
         };
-        self.graph.set_output("output", output);
+        for (at, (head, _)) in earlier.iter().enumerate() {
+            self.graph.set_output(head_name(at), *head);
+        }
+        self.graph.set_output(OUTPUT, output);
+        self.refuse_reading(&declared)?;
         Ok(Given {
             input,
             input_id,
@@ -265,27 +286,85 @@ impl Elaborator<'_> {
         Ok(())
     }
 
+    /// One head, or several of equal shape: the loss is their mean, evaluation and prediction use the last.
     fn output(&mut self, values: &[Expr], span: Span, frame: &Frame) -> Outcome<()> {
         let place = Place {
             exact: None,
             base: frame.prefix.clone(),
         };
-        if let Some((_, first)) = self.declared.output {
-            let error = Diagnostic::error("model::output", "a model has one output");
+        if let Some((_, first)) = self.declared.outputs.first() {
+            let error = Diagnostic::error("model::output", "a model has one `output`");
             let error = error.at(span, "this is the second");
-            return Err(self.fail(error.see(first, "this is the first")));
-        }
-        if let [_, second, ..] = values {
-            let error = Diagnostic::error("model::output", "a model has one output");
-            return Err(self.fail(error.at(second.span, "this is the second")));
+            let error = error.see(*first, "this is the first");
+            return Err(self.fail(error.help("several heads stand in one line: `output a, b`")));
         }
         for value in values {
-            match self.eval(value, frame, &place)? {
-                Value::Tensor(id) => self.declared.output = Some((id, value.span)),
-                found => return Err(self.mismatch("a tensor", &found, value, frame)),
+            let items = match self.eval(value, frame, &place)? {
+                Value::List(list) => list.items().to_vec(),
+                single => vec![single],
+            };
+            for item in items {
+                match item {
+                    Value::Tensor(id) => self.declared.outputs.push((id, value.span)),
+                    found => return Err(self.mismatch("a tensor", &found, value, frame)),
+                }
             }
         }
-        Ok(())
+        let heads = &self.declared.outputs;
+        let Some((last, at)) = heads.last() else {
+            return Ok(());
+        };
+        let ty = |id: NodeId| self.graph.ty(id);
+        match heads.iter().find(|(id, _)| ty(*id) != ty(*last)) {
+            None => Ok(()),
+            Some((id, span)) => {
+                let error =
+                    Diagnostic::error("model::heads", "the heads of a model have one shape");
+                let error = error.at(*span, ty(*id).to_string());
+                let error = error.at(*at, ty(*last).to_string());
+                Err(self.fail(error.help("`resize` brings a map to another size")))
+            }
+        }
+    }
+
+    /// Lets the parameters of the nodes from `first` on exist without being computed or trained.
+    fn set_aside(&mut self, path: &str, span: Span, first: usize) {
+        let nodes = first..self.graph.len();
+        self.graph.retain_effects(|id| id.index() < first);
+        let new: Vec<_> = self.graph.ids().filter(|id| id.index() >= first).collect();
+        for id in new {
+            let Some(parameter) = self.graph.op::<Parameter>(id).cloned() else {
+                continue;
+            };
+            self.graph.add_effect(id);
+            if parameter.kind == ParameterKind::Trained {
+                let kind = ParameterKind::Unused;
+                // The type stays, so the graph cannot refuse.
+                let _ = self.graph.set_op(id, Parameter { kind, ..parameter });
+            }
+        }
+        let path = path.to_owned();
+        self.declared.unused.push(Unused { path, span, nodes });
+    }
+
+    /// Refuses a network whose output needs what `@unused` stands above.
+    fn refuse_reading(&mut self, declared: &Declared) -> Outcome<()> {
+        let mut open: Vec<_> = declared.outputs.iter().map(|(id, _)| *id).collect();
+        let mut live = vec![false; self.graph.len()];
+        while let Some(id) = open.pop() {
+            if !std::mem::replace(&mut live[id.index()], true) {
+                open.extend(self.graph.inputs(id));
+            }
+        }
+        let mut result = Ok(());
+        for unused in &declared.unused {
+            if live[unused.nodes.clone()].contains(&true) {
+                let message = format!("`{}` is unused, but the output needs it", unused.path);
+                let error = Diagnostic::error("rule::unused", message).at(unused.span, "");
+                result = Err(self.fail(error.help("take `@unused` away")));
+            }
+        }
+        result
     }
 
     fn assign(
@@ -318,12 +397,26 @@ impl Elaborator<'_> {
             ExprKind::Call(..) | ExprKind::Binary(..) | ExprKind::If { .. } => self.unique(path),
             _ => path,
         };
-        let before = self.layers.len();
+        let (before, nodes, rules) = (self.layers.len(), self.graph.len(), self.rules.len());
         let place = Place {
             exact: Some(path.clone()),
             base: path.clone(),
         };
         let found = self.eval(value, frame, &place);
+        let is_unused = |annotation: &&Method| annotation.name.name == UNUSED;
+        if let Some(unused) = annotations.iter().find(is_unused) {
+            if let Some(other) = annotations.iter().find(|other| other.span != unused.span) {
+                let message = "an unused layer carries no other annotation";
+                let error = Diagnostic::error("rule::unused", message).at(other.span, "");
+                self.fail(error.see(unused.span, "it is never computed"));
+            }
+            if let Some(argument) = unused.arguments.first() {
+                let error = Diagnostic::error("rule::setting", "`unused` has no settings");
+                self.fail(error.at(argument.value.span, ""));
+            }
+            self.rules.truncate(rules);
+            self.set_aside(&path, unused.span, nodes);
+        }
         for annotation in annotations {
             if found.is_ok() && self.layers.len() == before {
                 let message = format!("`@{}` stands above no layer", annotation.name.name);
@@ -333,6 +426,9 @@ impl Elaborator<'_> {
                         .at(annotation.span, "")
                         .see(value.span, "this makes no layer"),
                 );
+                continue;
+            }
+            if is_unused(&annotation) {
                 continue;
             }
             let path = Ident {

@@ -88,7 +88,7 @@ fn style(graph: &Graph, id: NodeId) -> (&'static str, &'static str) {
             ParameterKind::Trained => "#cfe3fa",
             ParameterKind::Frozen => FROZEN,
             ParameterKind::Statistic => "#eeeeee",
-            ParameterKind::Moment => "#f6f6f6",
+            ParameterKind::Moment | ParameterKind::Unused => "#f6f6f6",
         };
         return (fill, "ellipse");
     }

@@ -243,17 +243,22 @@ impl Graph {
         self.outputs.retain(|name, _| keep(name));
     }
 
-    /// Lets nodes that overwrite state go when no output needs them.
+    /// Lets nodes that are kept as effects go when no output needs them.
     pub fn clear_effects(&mut self) {
         self.effects.clear();
     }
 
-    /// Keeps a node that overwrites state alive.
+    /// Lets the effects that `keep` refuses go when no output needs them.
+    pub fn retain_effects(&mut self, keep: impl Fn(NodeId) -> bool) {
+        self.effects.retain(|&id| keep(id));
+    }
+
+    /// Keeps a node alive that no output needs: it overwrites state, or is state that the network does not read.
     pub fn add_effect(&mut self, id: NodeId) {
         self.effects.push(id);
     }
 
-    /// Nodes kept for what they overwrite, in order of creation.
+    /// Nodes kept though no output needs them, in order of creation.
     pub fn effects(&self) -> &[NodeId] {
         &self.effects
     }

@@ -34,6 +34,8 @@ pub enum ParameterKind {
     Statistic,
     /// State of the optimiser.
     Moment,
+    /// Kept and saved like a trained one, but read by nothing (`@unused`).
+    Unused,
 }
 
 /// Which layer a weight belongs to, and so which of its axes are outputs and inputs.

@@ -30,6 +30,26 @@ impl Loss {
     ];
 }
 
+/// Name of a network's output: its logits, the last head where there are several.
+pub const OUTPUT: &str = "output";
+
+/// Name of the output of an earlier head, counted from 0; the last head is [`OUTPUT`].
+pub fn head_name(at: usize) -> String {
+    format!("{OUTPUT}.{}", at + 1)
+}
+
+/// The heads of a network, [`OUTPUT`] last.
+///
+/// # Errors
+/// The network has no output.
+pub fn heads(graph: &Graph) -> Result<Vec<NodeId>, ShapeError> {
+    let outputs = graph.outputs();
+    let last = outputs.get(OUTPUT).or_else(|| outputs.values().next());
+    let last = *last.ok_or_else(|| ShapeError::new("the model has no output"))?;
+    let earlier = (0..).map_while(|at| outputs.get(&head_name(at)).copied());
+    Ok(earlier.chain([last]).collect())
+}
+
 /// Added to numerator and denominator of the dice loss.
 const DICE_EPS: f64 = 1e-5;
 
@@ -105,17 +125,49 @@ impl Terms<'_> {
     }
 }
 
-/// Adds the weighted sum of loss terms as the output `loss`, a scalar.
+/// Adds the loss as the output `loss`, a scalar: the mean over the heads of the weighted sum of its terms.
 ///
 /// # Errors
 /// Logits and target do not fit the loss.
 pub fn add_loss(
     graph: &mut Graph,
-    logits: NodeId,
+    heads: &[NodeId],
     target: NodeId,
     terms: &[(f64, Loss)],
 ) -> Result<NodeId, ShapeError> {
     graph.set_phase(Phase::Loss);
+    let mut total: Option<NodeId> = None;
+    for (at, &logits) in heads.iter().enumerate() {
+        let prefix = match heads {
+            [_] => "loss".to_owned(),
+            _ => format!("loss.{}", at + 1),
+        };
+        let value = add_terms(graph, logits, target, terms, &prefix)?;
+        total = Some(match total {
+            None => value,
+            Some(so_far) => graph.add(Add, &[so_far, value], "loss.heads")?,
+        });
+    }
+    let mut total = total.ok_or_else(|| ShapeError::new("the model has no output"))?;
+    if heads.len() > 1 {
+        let mean = Affine {
+            scale: 1.0 / heads.len() as f64,
+            offset: 0.0,
+        };
+        total = graph.add(mean, &[total], "loss.mean")?;
+    }
+    graph.set_output("loss", total);
+    Ok(total)
+}
+
+/// The weighted sum of the loss terms of one head.
+fn add_terms(
+    graph: &mut Graph,
+    logits: NodeId,
+    target: NodeId,
+    terms: &[(f64, Loss)],
+    prefix: &str,
+) -> Result<NodeId, ShapeError> {
     let channels = graph.ty(logits).as_image()?[1];
     let mut total: Option<NodeId> = None;
     for &(weight, loss) in terms {
@@ -139,7 +191,7 @@ pub fn add_loss(
         }
         let mut t = Terms {
             graph,
-            prefix: format!("loss.{name}"),
+            prefix: format!("{prefix}.{name}"),
         };
         let value = match loss {
             Loss::Bce => {
@@ -166,12 +218,10 @@ pub fn add_loss(
         };
         total = Some(match total {
             None => value,
-            Some(so_far) => graph.add(Add, &[so_far, value], "loss.sum")?,
+            Some(so_far) => graph.add(Add, &[so_far, value], format!("{prefix}.sum"))?,
         });
     }
-    let total = total.ok_or_else(|| ShapeError::new("the loss has no terms"))?;
-    graph.set_output("loss", total);
-    Ok(total)
+    total.ok_or_else(|| ShapeError::new("the loss has no terms"))
 }
 
 /// Adds per-sample counts as outputs `f32[N, 1, 1, 1]`: `intersection`, `predicted` and `true` pixels of the
