@@ -6,6 +6,7 @@
 pub mod diagnostic;
 pub mod elaborate;
 pub mod experiment;
+pub mod generation;
 pub mod graph;
 pub mod ops;
 pub mod passes;

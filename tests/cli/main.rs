@@ -1,6 +1,7 @@
 //! The binary from outside: what it prints, what it leaves behind, how it fails.
 
 mod bad_input;
+mod circuit;
 mod experiments;
 mod gpu;
 mod graph;

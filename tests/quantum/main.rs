@@ -4,3 +4,4 @@ mod executors;
 mod gates;
 mod golden;
 mod kernels;
+mod qasm;

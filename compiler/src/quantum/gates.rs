@@ -55,6 +55,10 @@ pub enum Inverse {
 pub struct Gate {
     /// The name a `circuit` block writes.
     pub name: &'static str,
+    /// Its mark in a picture; for a gate of arity 2 the one on the target.
+    pub symbol: &'static str,
+    /// Its name in `stdgates.inc` of OpenQASM 3.
+    pub qasm: &'static str,
     /// Qubits it acts on: 1, or 2 for a control and a target.
     pub arity: usize,
     /// The matrix on the target, at angle `t` (radians; fixed gates ignore it). A gate of arity 2
@@ -79,6 +83,8 @@ const Z: Matrix = [[ONE, O], [O, MINUS]];
 pub const GATES: &[Gate] = &[
     Gate {
         name: "h",
+        symbol: "H",
+        qasm: "h",
         arity: 1,
         matrix: |_| {
             let r = Complex::new(FRAC_1_SQRT_2, 0.0);
@@ -90,6 +96,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "x",
+        symbol: "X",
+        qasm: "x",
         arity: 1,
         matrix: |_| X,
         generator: None,
@@ -98,6 +106,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "y",
+        symbol: "Y",
+        qasm: "y",
         arity: 1,
         matrix: |_| Y,
         generator: None,
@@ -106,6 +116,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "z",
+        symbol: "Z",
+        qasm: "z",
         arity: 1,
         matrix: |_| Z,
         generator: None,
@@ -114,6 +126,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "rx",
+        symbol: "RX",
+        qasm: "rx",
         arity: 1,
         matrix: |t| {
             let (s, c) = (t / 2.0).sin_cos();
@@ -126,6 +140,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "ry",
+        symbol: "RY",
+        qasm: "ry",
         arity: 1,
         matrix: |t| {
             let (s, c) = (t / 2.0).sin_cos();
@@ -138,6 +154,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "rz",
+        symbol: "RZ",
+        qasm: "rz",
         arity: 1,
         matrix: |t| {
             let (s, c) = (t / 2.0).sin_cos();
@@ -149,6 +167,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "cnot",
+        symbol: "⊕",
+        qasm: "cx",
         arity: 2,
         matrix: |_| X,
         generator: None,
@@ -157,6 +177,8 @@ pub const GATES: &[Gate] = &[
     },
     Gate {
         name: "cz",
+        symbol: "●",
+        qasm: "cz",
         arity: 2,
         matrix: |_| Z,
         generator: None,

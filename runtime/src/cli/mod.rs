@@ -6,6 +6,7 @@ mod args;
 mod bench;
 mod build;
 mod check;
+mod circuit;
 mod completions;
 mod device;
 mod devices;
@@ -59,6 +60,7 @@ enum Command {
     Check(check::Check),
     Fmt(fmt::Fmt),
     Graph(graph::GraphCommand),
+    Circuit(circuit::CircuitCommand),
     Run(run::RunCommand),
     Resume(resume::Resume),
     Eval(eval::Eval),
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Fmt(command) => command.run(),
         Command::Graph(command) => command.run(),
+        Command::Circuit(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Eval(command) => command.run(),

@@ -1,0 +1,161 @@
+//! What the circuits of a layer generate, in words and numbers: the ground of `hqcc circuit`.
+
+use crate::diagnostic::nearest;
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Circuit, Lpp, Parameter, ParameterKind, Readout, WeightKind, WeightMap};
+
+/// A weight that circuits generate.
+#[derive(Clone, Debug)]
+pub struct GeneratedWeight {
+    /// Path of the layer.
+    pub layer: String,
+    /// Name of the parameter that holds the angles of all circuits.
+    pub theta: String,
+    /// The circuit; all have the same gates.
+    pub circuit: Circuit,
+    /// How their outputs become the weight.
+    pub map: WeightMap,
+    /// Whether a trained linear map follows the readout.
+    pub learned: bool,
+    /// Whether the result is added to a weight of its own.
+    pub added: bool,
+}
+
+/// The weights that circuits generate, in order of creation.
+pub fn generated_weights(graph: &Graph) -> Vec<GeneratedWeight> {
+    graph.ids().filter_map(|id| described(graph, id)).collect()
+}
+
+/// The generated weight of the layer at `path`.
+///
+/// # Errors
+/// There is none; the sentence names the layers that have one.
+pub fn generated_weight(graph: &Graph, path: &str) -> Result<GeneratedWeight, String> {
+    let all = generated_weights(graph);
+    let names: Vec<String> = all.iter().map(|weight| weight.layer.clone()).collect();
+    let path = path.strip_suffix(".weight").unwrap_or(path);
+    let found = all.into_iter().find(|weight| weight.layer == path);
+    found.ok_or_else(|| {
+        if names.is_empty() {
+            return "no weight of this network comes from circuits: name a `rewrite`, or put `@qpg` above a layer"
+                .to_owned();
+        }
+        let there = graph
+            .ids()
+            .any(|id| graph.name(id) == path || graph.name(id).starts_with(&format!("{path}.")));
+        let fault = if there {
+            format!("the weight of `{path}` does not come from circuits")
+        } else {
+            format!("there is no layer `{path}`")
+        };
+        match nearest(path, names.iter().map(String::as_str)) {
+            Some(near) => format!("{fault}; did you mean `{near}`?"),
+            None => format!("{fault}; circuits generate the weights of `{}`", names.join("`, `")),
+        }
+    })
+}
+
+fn described(graph: &Graph, id: NodeId) -> Option<GeneratedWeight> {
+    let map = graph.op::<WeightMap>(id)?;
+    let weight = graph.name(id).strip_suffix(".generated")?;
+    let (mut at, mut learned) = (*graph.inputs(id).first()?, false);
+    while graph.op::<Circuit>(at).is_none() {
+        learned |= graph.op::<Lpp>(at).is_some();
+        at = *graph.inputs(at).first()?;
+    }
+    let circuit = graph.op::<Circuit>(at)?.clone();
+    let theta = *graph.inputs(at).first()?;
+    let trained = graph.op::<Parameter>(theta)?.kind == ParameterKind::Trained;
+    let layer = weight.strip_suffix(".weight").unwrap_or(weight);
+    trained.then(|| GeneratedWeight {
+        layer: layer.to_owned(),
+        theta: graph.name(theta).to_owned(),
+        circuit,
+        map: map.clone(),
+        learned,
+        added: graph.find(&format!("{weight}.adapted")).is_some(),
+    })
+}
+
+impl GeneratedWeight {
+    /// Number of circuits.
+    pub fn count(&self) -> usize {
+        self.map.circuits()[0]
+    }
+
+    /// Angles of one circuit.
+    pub fn angles(&self) -> usize {
+        let circuit = &self.circuit;
+        circuit.ansatz.angles(circuit.qubits, circuit.blocks)
+    }
+
+    /// `[target, kh, kw]`: the channel and the place in the kernel that a circuit serves.
+    pub fn place(&self, circuit: usize) -> [usize; 3] {
+        let [.., kh, kw] = self.map.sides();
+        let position = circuit % (kh * kw);
+        [circuit / (kh * kw), position / kw, position % kw]
+    }
+
+    /// What circuit number `index` is one of, which entries of the weight it gives, and how.
+    pub fn notes(&self, index: usize) -> Vec<String> {
+        let Circuit {
+            qubits,
+            blocks,
+            readout,
+            ..
+        } = self.circuit;
+        let (count, angles) = (self.count(), self.angles());
+        let [target, row, column] = self.place(index);
+        let [_, used] = self.map.circuits();
+        let (over, of) = if self.map.input_targets {
+            ("output", "input")
+        } else {
+            ("input", "output")
+        };
+        let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let kernel = match (self.map.kind, self.map.sides()) {
+            (WeightKind::Linear, _) => String::new(),
+            (_, [.., h, w]) => format!(", kernel row {row} of {h}, column {column} of {w}"),
+        };
+        let size = 1usize << qubits;
+        let unused = if used < size {
+            format!("; amplitudes {used} to {} are not used", size - 1)
+        } else {
+            String::new()
+        };
+        let read = match (readout, self.learned) {
+            (Readout::Real, _) => "rce: the real part of amplitude i",
+            (Readout::Probability, false) => "sst: (pi/2)(p_i - 1/2), p_i = |amplitude i|^2",
+            (Readout::Probability, true) => {
+                "lpp: a trained linear map of p_i = |amplitude i|^2 and the bits of i"
+            }
+        };
+        let added = if self.added {
+            ", added to the frozen weight"
+        } else {
+            ""
+        };
+        vec![
+            format!(
+                "{} of {}, {}, {} each: {} for {} generated weights {}",
+                plural(count, "circuit"),
+                plural(qubits, "qubit"),
+                plural(blocks, "block"),
+                plural(angles, "angle"),
+                count * angles,
+                count * used,
+                self.map.to,
+            ),
+            format!(
+                "circuit {index} gives the entries of {of} channel {target}{kernel}: entry i belongs to {over} channel i, \
+                 i = 0 to {}{unused}",
+                used - 1
+            ),
+            format!("{read}{added}"),
+            format!(
+                "i = sum of q[k] 2^({} - k): qubit 0 is the most significant bit",
+                qubits - 1
+            ),
+        ]
+    }
+}
