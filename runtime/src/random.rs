@@ -15,16 +15,23 @@ const ROUNDS: usize = 10;
 
 /// Philox4x32-10: four uniform 32-bit words from a counter and a key.
 pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox4x32_lanes(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// [`philox4x32`] of several counters at once: word by word, so that loops over the lanes become vectors.
+#[inline(always)]
+pub fn philox4x32_lanes<const L: usize>(counter: [[u32; L]; 4], key: [u32; 2]) -> [[u32; L]; 4] {
     let (mut c, mut k) = (counter, key);
     for _ in 0..ROUNDS {
-        let p0 = u64::from(MULTIPLIER[0]) * u64::from(c[0]);
-        let p1 = u64::from(MULTIPLIER[1]) * u64::from(c[2]);
-        c = [
-            (p1 >> 32) as u32 ^ c[1] ^ k[0],
-            p1 as u32,
-            (p0 >> 32) as u32 ^ c[3] ^ k[1],
-            p0 as u32,
-        ];
+        let [a, b, d, e] = c;
+        for lane in 0..L {
+            let p0 = u64::from(MULTIPLIER[0]) * u64::from(a[lane]);
+            let p1 = u64::from(MULTIPLIER[1]) * u64::from(d[lane]);
+            c[0][lane] = (p1 >> 32) as u32 ^ b[lane] ^ k[0];
+            c[1][lane] = p1 as u32;
+            c[2][lane] = (p0 >> 32) as u32 ^ e[lane] ^ k[1];
+            c[3][lane] = p0 as u32;
+        }
         k = [k[0].wrapping_add(WEYL[0]), k[1].wrapping_add(WEYL[1])];
     }
     c

@@ -7,7 +7,7 @@ use hqcc_compiler::elaborate::{
     Network, Project, Size, Study, apply, load, network, resolved, study,
 };
 use hqcc_compiler::experiment::{Keep, Loss, Metric, Optimiser, Source};
-use hqcc_compiler::ops::{Parameter, ParameterKind};
+use hqcc_compiler::ops::{DROPOUT_KEY, Dropout, Parameter, ParameterKind};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
 use proptest::prelude::*;
 
@@ -172,6 +172,43 @@ fn the_example_with_a_rewrite_elaborates() {
     assert_eq!(kind("encoder.weight"), Some(ParameterKind::Frozen));
     assert_eq!(kind("frozen.conv.weight"), Some(ParameterKind::Frozen));
     assert_eq!(kind("head.conv.bias"), Some(ParameterKind::Trained));
+}
+
+#[test]
+fn dropout_is_there_in_training_alone() {
+    let text = "
+        model M(p = 0.1) {
+          input ct: [1, H, W]
+          a = dropout(conv(ct, 4), p)
+          b = dropout(conv(a, 4))
+          head = conv(dropout(b, 0.0), 1)
+          output head
+        }";
+    let tried = attempt(text, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let streams = |training: bool| {
+        let Tried {
+            sources,
+            world,
+            project,
+            study,
+        } = &tried;
+        let made = network(sources, world, project, study, Size::default(), training);
+        let graph = made
+            .unwrap_or_else(|e| panic!("{}", render_all(&e, sources)))
+            .graph;
+        let ops = graph.ids().filter_map(|id| graph.op::<Dropout>(id));
+        let streams: Vec<_> = ops.map(|op| op.stream).collect();
+        assert_eq!(graph.find(DROPOUT_KEY).is_some(), training);
+        streams
+    };
+    let found = streams(true);
+    assert!(found.len() == 2 && found[0] != found[1], "{found:?}");
+    assert!(streams(false).is_empty());
+    let shown = refused(text, &["model.p=1.0"]);
+    assert!(
+        shown.contains("`p` is at least 0 and less than 1"),
+        "{shown}"
+    );
 }
 
 #[test]

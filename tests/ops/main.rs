@@ -11,11 +11,14 @@ mod quantum;
 mod run;
 mod training;
 
-use case::{Case, Rng, entry};
+use case::{Arg, Case, Rng, entry};
 use hqcc::cpu::{CpuExecutor, function};
 use hqcc::executor::Executor;
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
-use hqcc_compiler::ops::OPS;
+use hqcc::random::philox4x32;
+use hqcc_compiler::ops::{Dropout, OPS};
+use hqcc_compiler::tensor_type::TensorType;
+use hqcc_tests::tolerance::Tolerance;
 use run::{double, double_on, single};
 
 /// Makes a random case.
@@ -46,6 +49,7 @@ const CASES: &[(&str, Make)] = &[
     ("cross_entropy_grad", training::cross_entropy_grad),
     ("displace", maps::displace),
     ("div", element_wise::div),
+    ("dropout", maps::dropout),
     ("exp", element_wise::exp),
     ("expand", element_wise::expand),
     ("lpp", quantum::lpp),
@@ -190,6 +194,31 @@ fn gradients_are_central_differences() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn dropout_drops_its_share_by_the_words_it_names() {
+    let n = 100_003;
+    let (p, stream) = (0.25, [7, 9]);
+    let ones = Arg {
+        ty: TensorType::plain([n]),
+        values: vec![1.0; n],
+    };
+    let key = Arg {
+        ty: TensorType::plain([4]),
+        values: vec![1.0, 2.0, 3.0, 65_535.0],
+    };
+    let case = Case::new(Dropout { p, stream }, vec![ones, key], Tolerance::Exact);
+    let (graph, _, _) = case.graph().expect("a graph");
+    let y = &double(&graph, &case.values()).expect("a step")["y"];
+    let dropped = y.iter().filter(|&&y| y == 0.0).count() as f64 / n as f64;
+    assert!((dropped - p).abs() < 0.006, "{dropped}");
+    for (i, &y) in y.iter().enumerate() {
+        let counter = [(i / 4) as u32, 0, stream[0], stream[1]];
+        let word = philox4x32(counter, [0x0002_0001, 0xFFFF_0003])[i % 4];
+        let want = if word >= 1 << 30 { 1.0 / 0.75 } else { 0.0 };
+        assert_eq!(y, want, "element {i}");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use hqcc_compiler::graph::Op;
 use hqcc_compiler::ops::{
-    AvgPool2d, AvgPool2dGrad, Concat, Crop2d, Displace, MapAxis, MaxPool2d, MaxPool2dGrad, Pad2d,
-    ReduceSum, Reshape, Resize2d, Resize2dGrad, ResizeMode, Slice,
+    AvgPool2d, AvgPool2dGrad, Concat, Crop2d, Displace, Dropout, MapAxis, MaxPool2d, MaxPool2dGrad,
+    Pad2d, ReduceSum, Reshape, Resize2d, Resize2dGrad, ResizeMode, Slice,
 };
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_tests::tolerance::Tolerance;
@@ -83,6 +83,19 @@ pub fn displace(rng: &mut Rng) -> Case {
     };
     let x = TensorType::image(map(rng));
     Case::new(op, vec![Arg::unit(rng, x)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn dropout(rng: &mut Rng) -> Case {
+    let op = Dropout {
+        p: rng.pick(&[0.1, 0.25, 0.5, 0.9]),
+        stream: [rng.int(0, 1 << 32) as u32, rng.int(0, 1 << 32) as u32],
+    };
+    let x = match rng.coin() {
+        true => TensorType::image(map(rng)),
+        false => TensorType::plain([rng.int(1, 3), rng.int(1, 900)]),
+    };
+    let key = Arg::classes(rng, TensorType::plain([4]), 1 << 16);
+    Case::new(op, vec![Arg::unit(rng, x), key], Tolerance::Close).wrt(&[0])
 }
 
 fn mode(rng: &mut Rng) -> ResizeMode {

@@ -62,7 +62,7 @@ fn layer(
     (info.build)(builder, &[x], &settings).expect("the layer fits")
 }
 
-/// Two convolutions with a batch norm between them.
+/// Two convolutions with a batch norm and dropout between them.
 fn network(batch: usize, training: bool) -> Graph {
     let mut graph = Graph::default();
     let ty = TensorType::image([batch, 1, SIDE, SIDE]);
@@ -75,6 +75,7 @@ fn network(batch: usize, training: bool) -> Graph {
     let x = layer(builder, "conv", "a.conv", x, &[("channels", 6)]);
     let x = layer(builder, "batch_norm", "a.norm", x, &[]);
     let x = layer(builder, "relu", "a.relu", x, &[]);
+    let x = layer(builder, "dropout", "a.dropout", x, &[]);
     let head = layer(builder, "conv", "head", x, &[("channels", 1)]);
     graph.set_output("head", head);
     graph
@@ -153,6 +154,7 @@ fn loaded(samples: &SliceSamples) -> Network {
         Box::new(CpuExecutor::<f32>::new()),
         &program(samples),
         &optimiser(),
+        SEED,
         &[TRAIN, EVALUATE],
     )
     .expect("it fits")

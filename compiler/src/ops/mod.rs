@@ -12,6 +12,7 @@ mod concat;
 mod conv2d;
 mod cross_entropy;
 mod displace;
+mod dropout;
 mod exp;
 mod expand;
 pub mod layer;
@@ -45,6 +46,7 @@ pub use concat::{Concat, Slice};
 pub use conv2d::{ChannelSum, Conv2d, Conv2dGradWeight, ConvTranspose2d};
 pub use cross_entropy::{Argmax, CrossEntropy, CrossEntropyGrad};
 pub use displace::{Displace, MapAxis};
+pub use dropout::{DROPOUT_KEY, Dropout};
 pub use exp::Exp;
 pub use expand::Expand;
 pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
@@ -124,6 +126,10 @@ pub const OPS: &[OpInfo] = &[
         "channel groups moved along an axis, zeros behind them",
     ),
     OpInfo::of::<Div>("div", "a / b"),
+    OpInfo::of::<Dropout>(
+        "dropout",
+        "a random share of the elements set to 0, the others scaled up",
+    ),
     OpInfo::of::<Exp>("exp", "e to the power x"),
     OpInfo::of::<Expand>("expand", "axes of extent one repeated"),
     OpInfo::of::<Input>("input", "a tensor that the host hands in at each step"),
@@ -189,6 +195,7 @@ pub const LAYERS: &[LayerInfo] = &[
     conv2d::CONV_TRANSPOSE,
     displace::LAYER,
     arithmetic::DIV,
+    dropout::LAYER,
     matmul::LINEAR,
     max_pool2d::LAYER,
     arithmetic::MUL,

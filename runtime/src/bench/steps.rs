@@ -1,5 +1,6 @@
 //! Training steps of a network on made-up batches.
 
+use hqcc_compiler::ops::DROPOUT_KEY;
 use hqcc_compiler::passes::optimiser::SCHEDULE;
 use hqcc_compiler::program::Entry;
 
@@ -8,11 +9,15 @@ use crate::cpu::{CpuExecutor, OpTime};
 use crate::executor::{Executor, ExecutorError};
 use crate::random::Stream;
 use crate::tensor::Tensor;
+use crate::train::network::dropout_key;
 use crate::weights::initialise;
 
-/// Inputs of a training step: random images, masks of zeros and ones, the schedule of the first step.
+/// Inputs of a training step: random images, masks of zeros and ones, the schedule and the random key of the first step.
 fn inputs(entry: &Entry) -> Vec<(String, Tensor)> {
     let make = |(name, ty): (String, hqcc_compiler::tensor_type::TensorType)| {
+        if name == DROPOUT_KEY {
+            return (name, dropout_key(1, 1));
+        }
         let stream = Stream::new(1, &name);
         let target = name == hqcc_compiler::steps::TARGET;
         let value = |i: usize| match (target, name == SCHEDULE) {

@@ -112,7 +112,7 @@ impl Session {
         if executor.device().kind == "gpu" {
             say_memory(&program, roles, reporter)?;
         }
-        let network = Network::load(executor, &program, &config.optim, roles)?;
+        let network = Network::load(executor, &program, &config.optim, config.seed, roles)?;
         Ok(Session {
             experiment,
             samples,

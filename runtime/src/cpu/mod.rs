@@ -18,6 +18,7 @@ pub mod conv_shape;
 mod convolution;
 mod cross_entropy;
 mod displace;
+mod dropout;
 mod element_wise;
 mod engine;
 pub mod lpp;
@@ -71,6 +72,7 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "cross_entropy_grad" => cross_entropy::cross_entropy_grad,
         "displace" => displace::displace,
         "div" => element_wise::div,
+        "dropout" => dropout::dropout,
         "exp" => element_wise::exp,
         "expand" => element_wise::expand,
         "lpp" => lpp::lpp,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hqcc_compiler::ops::DROPOUT_KEY;
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
 use hqcc_compiler::program::{Entry, Program, StateTensor};
 use hqcc_compiler::steps::TARGET;
@@ -12,6 +13,7 @@ use super::blame::{Culprit, first_in_step};
 use super::metrics::Overlap;
 use super::run_loop::{Batch, Fault, Judged, Learner};
 use crate::executor::{Executor, ExecutorError, Outputs};
+use crate::random::Stream;
 use crate::tensor::Tensor;
 use crate::weights::{Weights, WeightsError, initialise};
 
@@ -47,13 +49,50 @@ pub enum NetworkError {
 pub struct Network {
     executor: Box<dyn Executor>,
     optimiser: Optimiser,
+    seed: u64,
     state: BTreeMap<String, StateTensor>,
-    /// Entry and image input by role and batch size.
-    entries: BTreeMap<(&'static str, usize), (String, String)>,
+    /// Entries by role and batch size.
+    entries: BTreeMap<(&'static str, usize), Loaded>,
+}
+
+/// An entry on the device.
+#[derive(Clone)]
+struct Loaded {
+    name: String,
+    /// Its image input.
+    image: String,
+    /// Whether it takes a random key.
+    random: bool,
+}
+
+/// The random key of a step, a function of the seed and the step alone.
+pub fn dropout_key(seed: u64, step: u64) -> Tensor {
+    let words = Stream::new(seed, DROPOUT_KEY).bits(step);
+    Tensor::from_fn([4], |i| (words[i / 2] >> (i % 2 * 16) & 0xFFFF) as f32)
+}
+
+impl Loaded {
+    /// What a training step is handed.
+    fn inputs<'t>(
+        &'t self,
+        batch: &'t Batch,
+        schedule: &'t Tensor,
+        key: &'t Tensor,
+    ) -> Vec<(&'t str, &'t Tensor)> {
+        let mut inputs = vec![
+            (self.image.as_str(), &batch.images),
+            (TARGET, &batch.targets),
+            (SCHEDULE, schedule),
+        ];
+        if self.random {
+            inputs.push((DROPOUT_KEY, key));
+        }
+        inputs
+    }
 }
 
 impl Network {
-    /// Loads the entries for training and evaluation; the state is not set yet.
+    /// Loads the entries for training and evaluation; the state is not set yet. `seed` is that of the run.
     ///
     /// # Errors
     /// The device lacks memory or refuses a kernel.
@@ -61,6 +100,7 @@ impl Network {
         mut executor: Box<dyn Executor>,
         program: &Program,
         optimiser: &Optimiser,
+        seed: u64,
         roles: &[&'static str],
     ) -> Result<Self, ExecutorError> {
         let mut entries = BTreeMap::new();
@@ -69,11 +109,17 @@ impl Network {
             let Some(&role) = roles.iter().find(|role| is_of(name, role)) else {
                 continue;
             };
-            let Some((batch, input)) = image_input(entry) else {
+            let Some((batch, image)) = image_input(entry) else {
                 continue;
             };
             executor.load(name, entry)?;
-            entries.insert((role, batch), (name.clone(), input));
+            let random = entry.inputs().iter().any(|(input, _)| input == DROPOUT_KEY);
+            let loaded = Loaded {
+                name: name.clone(),
+                image,
+                random,
+            };
+            entries.insert((role, batch), loaded);
             state.extend(
                 entry
                     .state()
@@ -84,6 +130,7 @@ impl Network {
         Ok(Network {
             executor,
             optimiser: optimiser.clone(),
+            seed,
             state,
             entries,
         })
@@ -126,7 +173,7 @@ impl Network {
         &*self.executor
     }
 
-    fn entry(&self, role: &'static str, batch: usize) -> Result<&(String, String), NetworkError> {
+    fn entry(&self, role: &'static str, batch: usize) -> Result<&Loaded, NetworkError> {
         self.entries.get(&(role, batch)).ok_or_else(|| {
             let known: Vec<String> = self
                 .entries
@@ -157,17 +204,12 @@ impl Network {
         step: u64,
         batch: &Batch,
     ) -> Result<Option<Culprit>, Fault> {
-        let (entry, image) = self.entry(TRAIN, batch.len())?;
-        let Some(entry) = program.entries.get(entry) else {
+        let loaded = self.entry(TRAIN, batch.len())?;
+        let Some(entry) = program.entries.get(&loaded.name) else {
             return Ok(None);
         };
-        let schedule = self.schedule(step);
-        let inputs = [
-            (image.as_str(), &batch.images),
-            (TARGET, &batch.targets),
-            (SCHEDULE, &schedule),
-        ];
-        first_in_step(entry, state, &inputs)
+        let (schedule, key) = (self.schedule(step), dropout_key(self.seed, step));
+        first_in_step(entry, state, &loaded.inputs(batch, &schedule, &key))
     }
 
     /// Evaluates a batch and gives back all outputs of the entry.
@@ -175,9 +217,9 @@ impl Network {
     /// # Errors
     /// The device's.
     pub fn outputs(&mut self, batch: &Batch) -> Result<Outputs, Fault> {
-        let (entry, image) = self.entry(EVALUATE, batch.len())?.clone();
+        let Loaded { name, image, .. } = self.entry(EVALUATE, batch.len())?.clone();
         let inputs = [(image.as_str(), &batch.images), (TARGET, &batch.targets)];
-        Ok(self.executor.run(&entry, &inputs)?)
+        Ok(self.executor.run(&name, &inputs)?)
     }
 }
 
@@ -211,14 +253,10 @@ fn output<'o>(
 
 impl Learner for Network {
     fn submit(&mut self, step: u64, batch: &Batch) -> Result<(), Fault> {
-        let (entry, image) = self.entry(TRAIN, batch.len())?.clone();
-        let schedule = self.schedule(step);
-        let inputs = [
-            (image.as_str(), &batch.images),
-            (TARGET, &batch.targets),
-            (SCHEDULE, &schedule),
-        ];
-        Ok(self.executor.submit(&entry, &inputs)?)
+        let loaded = self.entry(TRAIN, batch.len())?.clone();
+        let (schedule, key) = (self.schedule(step), dropout_key(self.seed, step));
+        let inputs = loaded.inputs(batch, &schedule, &key);
+        Ok(self.executor.submit(&loaded.name, &inputs)?)
     }
 
     fn collect(&mut self) -> Result<f32, Fault> {
