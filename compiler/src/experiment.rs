@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::NameMap;
+
 pub use crate::passes::loss::Loss;
 pub use crate::passes::optimiser::Optimiser;
 
@@ -104,9 +106,36 @@ pub enum Keep {
     Last,
 }
 
+/// What becomes of parameters that a file lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// They keep their initial values.
+    Keep,
+    /// The run does not start.
+    Refuse,
+}
+
+/// A file of weights that a run begins from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StartConfig {
+    /// The file.
+    pub file: String,
+    /// The path below which its tensors belong; empty for the whole network.
+    pub prefix: String,
+    /// How its names map to paths.
+    pub names: NameMap,
+    /// That list as the file names it; empty for none.
+    pub names_as: String,
+    /// What becomes of parameters that it lacks.
+    pub missing: Missing,
+}
+
 /// Settings of the `train` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
+    /// Files of weights that the run begins from, applied in order.
+    pub start: Vec<StartConfig>,
     /// The terms of the loss and their weights.
     pub loss: Vec<(f64, Loss)>,
     /// The optimiser.

@@ -8,6 +8,7 @@ pub mod elaborate;
 pub mod experiment;
 pub mod generation;
 pub mod graph;
+pub mod names;
 pub mod ops;
 pub mod passes;
 pub mod plan;

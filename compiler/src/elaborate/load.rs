@@ -63,6 +63,19 @@ impl Module {
         })
     }
 
+    /// The rules for names of that name.
+    pub fn name_rules(&self, name: &str) -> Option<&Names> {
+        self.all_name_rules().find(|names| names.name.name == name)
+    }
+
+    /// The rules for names in source order.
+    pub fn all_name_rules(&self) -> impl Iterator<Item = &Names> {
+        self.tree.items.iter().filter_map(|item| match item {
+            Item::Names(names) => Some(names),
+            _ => None,
+        })
+    }
+
     /// The data sections in source order.
     pub fn data(&self) -> impl Iterator<Item = &Data> {
         self.tree.items.iter().filter_map(|item| match item {
@@ -297,6 +310,7 @@ pub fn name_of(item: &Item) -> Option<&Ident> {
         Item::Block(item) | Item::Model(item) => Some(&item.name),
         Item::Circuit(item) => Some(&item.name),
         Item::Rewrite(item) => Some(&item.name),
+        Item::Names(item) => Some(&item.name),
         Item::Data(item) => Some(&item.name),
         Item::Section(_) => None,
     }

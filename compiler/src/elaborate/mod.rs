@@ -9,6 +9,7 @@
 mod call;
 mod evaluate;
 mod load;
+mod names;
 mod network;
 mod resolve;
 mod rules;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::{DataConfig, Loss, PredictConfig, Resolved, SweepAxis, TrainConfig};
 use crate::graph::{Graph, NodeId};
+use crate::names::NameMap;
 use crate::passes::rewrite::Rule;
 use crate::syntax::span::{Sources, Span, World};
 
@@ -115,6 +117,10 @@ pub struct Study {
     pub model: String,
     /// The settings it is given.
     given: BTreeMap<String, Value>,
+    /// The file that was asked for.
+    main_module: usize,
+    /// The lists of names of all files, with the file of each.
+    names: Vec<(usize, NameMap)>,
     /// Rules of the chosen rewrites.
     rules: Vec<PlacedRule>,
     /// Whether the file has a `train` section.
@@ -136,6 +142,24 @@ pub struct Study {
 }
 
 impl Study {
+    /// The list of names called `name` in the main file, else in the file of the model.
+    pub fn names(&self, name: &str) -> Option<&NameMap> {
+        let of = |module: usize| {
+            let mut names = self.names.iter();
+            names.find(move |(index, map)| *index == module && map.name == name)
+        };
+        let found = of(self.main_module).or_else(|| of(self.model_module));
+        found.map(|(_, map)| map)
+    }
+
+    /// What the lists of names of the main file and of the model's file go by.
+    pub fn names_known(&self) -> Vec<&str> {
+        let known = self.names.iter();
+        let known =
+            known.filter(|(index, _)| [self.main_module, self.model_module].contains(index));
+        known.map(|(_, map)| map.name.as_str()).collect()
+    }
+
     /// The size of the network's input for a batch, as the data gives it.
     pub fn size(&self, batch: usize) -> Size {
         let [height, width] = self.data.as_ref().map_or([256, 256], |data| data.size);

@@ -46,6 +46,8 @@ pub enum Item {
     Circuit(Circuit),
     /// `rewrite Tuned { ... }`
     Rewrite(Rewrite),
+    /// `names PyTorch { ... }`
+    Names(Names),
     /// `data kidney = kits19 { ... }`
     Data(Data),
     /// `train { ... }`
@@ -61,6 +63,7 @@ impl Item {
             Item::Block(item) | Item::Model(item) => item.span,
             Item::Circuit(item) => item.span,
             Item::Rewrite(item) => item.span,
+            Item::Names(item) => item.span,
             Item::Data(item) => item.span,
             Item::Section(item) => item.span,
         }
@@ -251,6 +254,32 @@ pub struct Rule {
     pub path: Ident,
     /// What is done to them: `freeze`, or what stands right of the arrow.
     pub method: Method,
+    /// The whole rule.
+    pub span: Span,
+}
+
+/// `names name(settings) { rules }`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Names {
+    /// Its name.
+    pub name: Ident,
+    /// Its settings.
+    pub settings: Vec<Argument>,
+    /// Its rules.
+    pub rules: Vec<NameRule>,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `foreign.name => here.path as change(settings)`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NameRule {
+    /// The names in the file, escapes resolved.
+    pub foreign: Ident,
+    /// The paths here, or `none`.
+    pub here: Ident,
+    /// What is done to the values.
+    pub change: Option<Method>,
     /// The whole rule.
     pub span: Span,
 }

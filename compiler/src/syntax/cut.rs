@@ -21,8 +21,9 @@ const MAX_WORD: usize = 100;
 const MAX_STRING: usize = 4096;
 
 /// The words that begin a top-level item.
-pub const ITEM_WORDS: [&str; 10] = [
-    "import", "let", "block", "circuit", "model", "rewrite", "data", "train", "predict", "sweep",
+pub const ITEM_WORDS: [&str; 11] = [
+    "import", "let", "block", "circuit", "model", "rewrite", "names", "data", "train", "predict",
+    "sweep",
 ];
 
 /// What [`cut`] finds.

@@ -19,6 +19,7 @@ pub(super) fn is_punctuation(rule: Rule) -> bool {
             | Rule::kw_model
             | Rule::kw_rewrite
             | Rule::kw_freeze
+            | Rule::kw_names
             | Rule::kw_data
             | Rule::kw_input
             | Rule::kw_where
@@ -56,6 +57,7 @@ fn words(rule: Rule) -> &'static str {
         Rule::model | Rule::kw_model => "`model`",
         Rule::circuit | Rule::kw_circuit => "`circuit`",
         Rule::rewrite | Rule::kw_rewrite => "`rewrite`",
+        Rule::names | Rule::kw_names => "`names`",
         Rule::data | Rule::kw_data => "`data`",
         Rule::section | Rule::section_name => "`train`, `predict` or `sweep`",
         Rule::parameters => "parameters in parentheses",
@@ -74,6 +76,8 @@ fn words(rule: Rule) -> &'static str {
         Rule::rewrite_rule | Rule::freeze_rule | Rule::layer_rule => {
             "a rule such as `head => qpg()`"
         }
+        Rule::name_rule => "a rule such as `features.0 => conv1`",
+        Rule::change => "a conversion such as `positions(skip = 1)`",
         Rule::path | Rule::path_part => "a path such as `encoder.**`",
         Rule::entry => "a setting such as `epochs = 20`",
         Rule::key | Rule::setting => "the name of a setting",

@@ -36,6 +36,12 @@ pub(super) fn is_reserved(word: &str) -> bool {
     is_word && Grammar::parse(Rule::name, word).is_err()
 }
 
+/// Whether a text can stand as a path without quotes.
+pub(super) fn is_path(text: &str) -> bool {
+    let mut found = Grammar::parse(Rule::path, text).into_iter().flatten();
+    found.next().is_some_and(|path| path.as_str() == text)
+}
+
 type Parsed<T> = Result<T, Diagnostic>;
 
 /// An expression and the height of its tree.
@@ -244,6 +250,23 @@ impl Builder<'_> {
                 }
                 Item::Rewrite(Rewrite { name, rules, span })
             }
+            Rule::names => {
+                let name = self.ident(parts.next()?);
+                let settings = match parts.if_rule(Rule::arguments) {
+                    Some(settings) => self.arguments(settings)?.0,
+                    None => Vec::new(),
+                };
+                let mut rules = Vec::new();
+                while let Some(rule) = parts.if_rule(Rule::name_rule) {
+                    rules.push(self.name_rule(rule)?);
+                }
+                Item::Names(Names {
+                    name,
+                    settings,
+                    rules,
+                    span,
+                })
+            }
             Rule::data => Item::Data(Data {
                 name: self.ident(parts.next()?),
                 source: self.ident(parts.next()?),
@@ -434,6 +457,30 @@ impl Builder<'_> {
         }
         let path = self.ident(parts.next()?);
         Ok(super::ast::Rule { path, method, span })
+    }
+
+    fn name_rule(&self, pair: Pair<Rule>) -> Parsed<NameRule> {
+        let span = self.span(pair.as_span());
+        let mut parts = Parts::of(pair);
+        let foreign = parts.next()?;
+        let foreign = match foreign.as_rule() {
+            Rule::string => Ident {
+                name: self.string(&foreign)?,
+                span: self.span(foreign.as_span()),
+            },
+            _ => self.ident(foreign),
+        };
+        let here = self.ident(parts.next()?);
+        let change = parts.if_rule(Rule::change).map(|change| {
+            let span = self.span(change.as_span());
+            self.method(Parts::of(change), span)
+        });
+        Ok(NameRule {
+            foreign,
+            here,
+            change: change.transpose()?,
+            span,
+        })
     }
 
     /// From the name after the arrow to the end of the rule.

@@ -4,7 +4,7 @@
 //! follows. One inside an expression moves above the statement. Single empty lines stay.
 
 use super::ast::*;
-use super::parse::parse;
+use super::parse::{is_path, parse};
 use super::span::{FileId, Sources};
 use crate::diagnostic::Diagnostic;
 
@@ -192,6 +192,21 @@ impl<'a> Printer<'a> {
                             _ => format!("{} => {method}", rule.path.name),
                         };
                         p.simple(rule.span, &text);
+                        p.trailing(rule.span.end, next);
+                    }
+                });
+            }
+            Item::Names(names) => {
+                self.leading(names.name.span.end);
+                let settings = match names.settings.is_empty() {
+                    true => String::new(),
+                    false => format!("({})", flat_arguments(&names.settings)),
+                };
+                let head = format!("names {}{settings} ", names.name.name);
+                self.braces(span.start, span.end, &head, |p| {
+                    for (index, rule) in names.rules.iter().enumerate() {
+                        let next = names.rules.get(index + 1).map(|rule| rule.span.start);
+                        p.simple(rule.span, &flat_name_rule(rule));
                         p.trailing(rule.span.end, next);
                     }
                 });
@@ -488,6 +503,18 @@ fn flat_target(target: &Target) -> String {
         text.push_str(&format!("[{}]", flat(index, 0)));
     }
     text
+}
+
+fn flat_name_rule(rule: &NameRule) -> String {
+    let foreign = match is_path(&rule.foreign.name) {
+        true => rule.foreign.name.clone(),
+        false => quote(&rule.foreign.name),
+    };
+    let change = match &rule.change {
+        Some(change) => format!(" as {}", flat_method(change)),
+        None => String::new(),
+    };
+    format!("{foreign} => {}{change}", rule.here.name)
 }
 
 /// Annotations, rules and `freeze` go without empty parentheses; gates have arguments.

@@ -5,6 +5,7 @@ mod data;
 mod optim;
 mod overlay;
 mod reader;
+mod start;
 mod train;
 
 use data::{DATA, PHANTOM};
@@ -24,10 +25,11 @@ use crate::syntax::print::print_expression;
 use crate::syntax::span::{Sources, World};
 
 /// The settings of `train` with their defaults in the language's syntax.
-const TRAIN: [(&str, &str); 11] = [
+const TRAIN: [(&str, &str); 12] = [
     ("model", ""),
     ("data", ""),
     ("rewrite", "none"),
+    ("start", "none"),
     ("loss", "bce + dice"),
     ("optim", "adam()"),
     ("batch", "8"),
@@ -60,6 +62,7 @@ pub(super) fn study(
             }
         }
     }
+    let names = super::names::all(&mut elaborator);
     let found = read_train(&mut elaborator, project, &frame);
     let (predict, mut more) = read_predict(&mut elaborator, project, &frame);
     let sweep = read_sweep(&mut elaborator, project, &frame);
@@ -73,6 +76,8 @@ pub(super) fn study(
         model_module: found.model_module,
         model: found.model,
         given: found.given,
+        main_module: project.main_index(),
+        names,
         rules: found.rules,
         has_train: main.section("train").is_some(),
         train: found.train,

@@ -7,6 +7,7 @@ use super::data::read_data;
 use super::optim::{read_keep, read_metrics, read_optim};
 use super::overlay::overlaid;
 use super::reader::Reader;
+use super::start::read_start;
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::elaborate::evaluate::{Elaborator, Frame, Local, Outcome, Place, Reported};
 use crate::elaborate::load::{Module, Project, name_of};
@@ -42,8 +43,10 @@ pub(super) fn read_train<'a>(
     let model = read_model(&mut reader, project, section.map(|s| s.kind.span));
     let data = read_data_name(&mut reader, main);
     let rules = read_rewrites(&mut reader);
+    let start = read_start(&mut reader);
     let loss = reader.value("loss").map(|expr| expr.span);
     let train = TrainConfig {
+        start,
         loss: read_loss(&mut reader),
         optim: read_optim(&mut reader),
         batch: reader.int("batch", 8, 1, 1 << 16) as usize,
