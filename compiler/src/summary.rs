@@ -81,30 +81,6 @@ pub struct Summary {
     pub flops: u64,
 }
 
-/// The suffixes that a layer hangs below its own path.
-const INNER: &[&str] = &[
-    ".weight",
-    ".bias",
-    ".running_mean",
-    ".running_var",
-    ".stats",
-    ".product",
-    ".tokens",
-    ".rows",
-    ".sum",
-];
-
-/// The path of the layer that a node belongs to.
-fn layer_path(name: &str) -> &str {
-    let cut = INNER.iter().filter_map(|suffix| {
-        name.match_indices(suffix).map(|(at, _)| at).find(|&at| {
-            let rest = &name[at + suffix.len()..];
-            rest.is_empty() || rest.starts_with('.') || rest.starts_with('#')
-        })
-    });
-    cut.min().map_or(name, |at| &name[..at])
-}
-
 /// Summarises a network after its rewrite rules.
 pub fn summarise(graph: &Graph) -> Summary {
     let order = graph
@@ -122,7 +98,7 @@ pub fn summarise(graph: &Graph) -> Summary {
         if node.op.name() == "input" {
             continue;
         }
-        let path = layer_path(&node.name).to_owned();
+        let path = graph.layer(id).to_owned();
         let row = *at.entry(path.clone()).or_insert_with(|| {
             rows.push(LayerRow {
                 path,

@@ -2,7 +2,8 @@
 
 use hqcc_compiler::graph::Op;
 use hqcc_compiler::ops::{
-    Add, Affine, BceWithLogits, Div, Exp, Expand, Mul, Relu, ReluGrad, Sigmoid, Sub, Threshold,
+    Abs, AbsGrad, Add, Affine, BceWithLogits, Div, Exp, Expand, Gelu, GeluGrad, Mul, Relu,
+    ReluGrad, Sigmoid, Sub, Threshold,
 };
 use hqcc_compiler::tensor_type::{Layout, TensorType};
 use hqcc_tests::tolerance::Tolerance;
@@ -115,6 +116,39 @@ pub fn relu_grad(rng: &mut Rng) -> Case {
     let mut x = Arg::apart(rng, ty.clone());
     x.values[0] = 0.0;
     Case::new(ReluGrad, vec![x, Arg::unit(rng, ty)], Tolerance::Exact)
+}
+
+pub fn abs(rng: &mut Rng) -> Case {
+    let ty = any_type(rng);
+    Case::new(Abs, vec![Arg::apart(rng, ty)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn abs_grad(rng: &mut Rng) -> Case {
+    let ty = any_type(rng);
+    let mut x = Arg::apart(rng, ty.clone());
+    x.values[0] = 0.0;
+    Case::new(AbsGrad, vec![x, Arg::unit(rng, ty)], Tolerance::Exact)
+}
+
+pub fn gelu(rng: &mut Rng) -> Case {
+    let ty = any_type(rng);
+    let range = rng.pick(&[1.5, 4.0, 15.0]);
+    Case::new(
+        Gelu,
+        vec![Arg::uniform(rng, ty, -range, range)],
+        Tolerance::Close,
+    )
+    .wrt(&[0])
+}
+
+pub fn gelu_grad(rng: &mut Rng) -> Case {
+    let ty = any_type(rng);
+    let range = rng.pick(&[1.5, 4.0, 15.0]);
+    let args = vec![
+        Arg::uniform(rng, ty.clone(), -range, range),
+        Arg::unit(rng, ty),
+    ];
+    Case::new(GeluGrad, args, Tolerance::Close)
 }
 
 pub fn expand(rng: &mut Rng) -> Case {

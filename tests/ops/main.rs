@@ -26,6 +26,8 @@ type Make = fn(&mut Rng) -> Case;
 
 /// The case lists by op.
 const CASES: &[(&str, Make)] = &[
+    ("abs", element_wise::abs),
+    ("abs_grad", element_wise::abs_grad),
     ("adam", training::adam),
     ("add", element_wise::add),
     ("affine", element_wise::affine),
@@ -52,6 +54,8 @@ const CASES: &[(&str, Make)] = &[
     ("dropout", maps::dropout),
     ("exp", element_wise::exp),
     ("expand", element_wise::expand),
+    ("gelu", element_wise::gelu),
+    ("gelu_grad", element_wise::gelu_grad),
     ("lpp", quantum::lpp),
     ("lpp_grad_parameters", quantum::lpp_grad_parameters),
     ("lpp_grad_probability", quantum::lpp_grad_probability),

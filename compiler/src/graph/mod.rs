@@ -175,6 +175,16 @@ impl Graph {
         self.names.get(name).copied()
     }
 
+    /// The path of the layer that a node belongs to: the first of the names above its own that a node bears (below a
+    /// layer there are only its parameters and inner nodes), else its own name.
+    pub fn layer(&self, id: NodeId) -> &str {
+        let name = self.name(id);
+        name.match_indices('.')
+            .map(|(dot, _)| &name[..dot])
+            .find(|above| self.names.contains_key(*above))
+            .unwrap_or(name)
+    }
+
     /// The inputs of a node, in order.
     pub fn inputs(&self, id: NodeId) -> Vec<NodeId> {
         let mut edges: Vec<_> = self

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::affine::Affine;
-use super::layer::{Builder, LayerInfo};
+use super::layer::{Builder, Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
@@ -140,6 +140,19 @@ pub(super) const DIV: LayerInfo = LayerInfo {
     tensors: (2, 2),
     settings: &[],
     build: |b, t, _| b.output(Div, t),
+};
+
+pub(super) const SCALE: LayerInfo = LayerInfo {
+    name: "scale",
+    doc: "x times a number; `by * x` is the same",
+    tensors: (1, 1),
+    settings: &[Setting {
+        name: "by",
+        kind: Kind::Float,
+        default: None,
+        doc: "the factor",
+    }],
+    build: |b, x, settings| scaled(b, x[0], settings.float("by"), 0.0),
 };
 
 /// Adds `scale * x + offset` as the layer's output: what `2 * x` and `x + 1` mean.

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
-use super::leaf::{Init, WeightKind};
+use super::leaf::WeightKind;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
 use crate::plan::{ConvShape, LowerError, Lowering, Operand};
@@ -363,52 +364,6 @@ const BIAS: Setting = Setting {
     default: Some("true"),
     doc: "add a bias to each channel",
 };
-const INIT: Setting = Setting {
-    name: "init",
-    kind: Kind::Word(&[
-        "default",
-        "kaiming_normal",
-        "kaiming_uniform",
-        "xavier_uniform",
-    ]),
-    default: Some("default"),
-    doc: "initialisation: default is uniform in +-1/sqrt(fan_in); kaiming_normal goes by fan_out, kaiming_uniform by fan_in",
-};
-
-fn weight_init(rule: &str, fan_in: usize, fan_out: usize) -> Init {
-    let uniform = |bound: f64| Init::Uniform {
-        low: -bound,
-        high: bound,
-    };
-    match rule {
-        "kaiming_normal" => Init::Normal {
-            std: (2.0 / fan_out as f64).sqrt(),
-        },
-        "kaiming_uniform" => uniform((6.0 / fan_in as f64).sqrt()),
-        "xavier_uniform" => uniform((6.0 / (fan_in + fan_out) as f64).sqrt()),
-        _ => Init::fan_in(fan_in),
-    }
-}
-
-/// The bias, uniform in +-1/sqrt(fan_in) under the default rule and 0 under the others.
-fn bias(
-    b: &mut Builder<'_>,
-    settings: &Settings,
-    channels: usize,
-    fan_in: usize,
-) -> Result<Option<NodeId>, ShapeError> {
-    if !settings.bool("bias") {
-        return Ok(None);
-    }
-    let init = if settings.word("init") == "default" {
-        Init::fan_in(fan_in)
-    } else {
-        Init::Constant { value: 0.0 }
-    };
-    b.parameter("bias", TensorType::plain([channels]), init)
-        .map(Some)
-}
-
 fn conv(
     b: &mut Builder<'_>,
     tensors: &[NodeId],
@@ -432,15 +387,17 @@ fn conv(
     let padding = settings
         .maybe_int("padding")
         .unwrap_or(dilation * (k - 1) / 2);
-    let fan_in = c / groups * k * k;
-    let init = weight_init(settings.word("init"), fan_in, o / groups * k * k);
+    let fans = Fans {
+        fan_in: c / groups * k * k,
+        fan_out: o / groups * k * k,
+    };
     let weight = b.weight(
         TensorType::kernel([o, c / groups, k, k]),
-        init,
+        init::weight(settings, fans),
         WeightKind::Conv,
     )?;
     let mut inputs = vec![x, weight];
-    inputs.extend(bias(b, settings, o, fan_in)?);
+    inputs.extend(init::bias(b, settings, o, fans)?);
     let op = Conv2d {
         stride: [stride; 2],
         padding: [padding; 2],
@@ -473,6 +430,7 @@ pub(super) const CONV: LayerInfo = LayerInfo {
         GROUPS,
         BIAS,
         INIT,
+        BIAS_INIT,
     ],
     build: conv,
 };
@@ -507,15 +465,17 @@ fn conv_transpose(
     };
     let output = [extent(h)?, extent(w)?];
     // PyTorch counts the fan-in of a transposed convolution over its outputs.
-    let fan_in = o / groups * k * k;
-    let init = weight_init(settings.word("init"), fan_in, c * k * k);
+    let fans = Fans {
+        fan_in: o / groups * k * k,
+        fan_out: c * k * k,
+    };
     let weight = b.weight(
         TensorType::kernel([c, o / groups, k, k]),
-        init,
+        init::weight(settings, fans),
         WeightKind::ConvTranspose,
     )?;
     let mut inputs = vec![x, weight];
-    inputs.extend(bias(b, settings, o, fan_in)?);
+    inputs.extend(init::bias(b, settings, o, fans)?);
     let conv = Conv2d {
         stride: [stride; 2],
         padding: [padding; 2],
@@ -548,6 +508,7 @@ pub(super) const CONV_TRANSPOSE: LayerInfo = LayerInfo {
         GROUPS,
         BIAS,
         INIT,
+        BIAS_INIT,
     ],
     build: conv_transpose,
 };

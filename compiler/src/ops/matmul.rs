@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Add;
+use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Kind, LayerInfo, Setting};
-use super::leaf::{Init, WeightKind};
+use super::leaf::WeightKind;
 use super::reshape::Reshape;
 use crate::graph::{Backward, NodeId, Op};
 use crate::op_identity;
@@ -147,6 +148,8 @@ pub(super) const LINEAR: LayerInfo = LayerInfo {
             default: Some("true"),
             doc: "add a bias",
         },
+        INIT,
+        BIAS_INIT,
     ],
     build: |b, x, settings| {
         let ty = b.ty(x[0]);
@@ -156,9 +159,13 @@ pub(super) const LINEAR: LayerInfo = LayerInfo {
                 .help("`to_tokens` turns a feature map into tokens; `conv` with k = 1 is the same layer on a map"));
         };
         let o = settings.int("channels")?;
+        let fans = Fans {
+            fan_in: c,
+            fan_out: o,
+        };
         let weight = b.weight(
             TensorType::plain([o, c]),
-            Init::fan_in(c),
+            init::weight(settings, fans),
             WeightKind::Linear,
         )?;
         let rows = lead.iter().product::<usize>();
@@ -175,14 +182,13 @@ pub(super) const LINEAR: LayerInfo = LayerInfo {
             transpose_b: true,
         };
         let to = TensorType::plain(shape);
-        match (settings.bool("bias"), needs_flat) {
-            (false, false) => b.output(product, &[input, weight]),
-            (false, true) => {
+        match (init::bias(b, settings, o, fans)?, needs_flat) {
+            (None, false) => b.output(product, &[input, weight]),
+            (None, true) => {
                 let y = b.add(product, &[input, weight], "product")?;
                 b.output(Reshape { to }, &[y])
             }
-            (true, flat) => {
-                let bias = b.parameter("bias", TensorType::plain([o]), Init::fan_in(c))?;
+            (Some(bias), flat) => {
                 let mut y = b.add(product, &[input, weight], "product")?;
                 if flat {
                     y = b.add(Reshape { to }, &[y], "tokens")?;

@@ -1,6 +1,7 @@
 //! The operations. One file an op (a group of files for an op with its gradients), one line in [`OPS`]; what a
 //! person can call in a model stands in [`LAYERS`].
 
+mod abs;
 mod adam;
 mod affine;
 mod arithmetic;
@@ -15,6 +16,8 @@ mod displace;
 mod dropout;
 mod exp;
 mod expand;
+pub mod gelu;
+mod init;
 pub mod layer;
 mod leaf;
 mod lpp;
@@ -33,6 +36,7 @@ mod weight_map;
 
 use std::sync::Arc;
 
+pub use abs::{Abs, AbsGrad};
 pub use adam::Adam;
 pub use affine::Affine;
 pub use arithmetic::{Add, Div, Mul, Sub, scaled};
@@ -49,6 +53,7 @@ pub use displace::{Displace, MapAxis};
 pub use dropout::{DROPOUT_KEY, Dropout};
 pub use exp::Exp;
 pub use expand::Expand;
+pub use gelu::{Gelu, GeluGrad};
 pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
 pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
 pub use lpp::{Lpp, LppGradParameters, LppGradProbability};
@@ -69,6 +74,8 @@ use crate::graph::{Op, OpInfo};
 
 /// Every op, by name.
 pub const OPS: &[OpInfo] = &[
+    OpInfo::of::<Abs>("abs", "|x|"),
+    OpInfo::of::<AbsGrad>("abs_grad", "sign(x) dy"),
     OpInfo::of::<Adam>(
         "adam",
         "one step of Adam or AdamW on a parameter and its two moments",
@@ -132,6 +139,8 @@ pub const OPS: &[OpInfo] = &[
     ),
     OpInfo::of::<Exp>("exp", "e to the power x"),
     OpInfo::of::<Expand>("expand", "axes of extent one repeated"),
+    OpInfo::of::<Gelu>("gelu", "x P(x), P the distribution function of the normal"),
+    OpInfo::of::<GeluGrad>("gelu_grad", "gradient of gelu"),
     OpInfo::of::<Input>("input", "a tensor that the host hands in at each step"),
     OpInfo::of::<Lpp>(
         "lpp",
@@ -186,6 +195,7 @@ pub const OPS: &[OpInfo] = &[
 
 /// Every layer function of the language, by name.
 pub const LAYERS: &[LayerInfo] = &[
+    abs::LAYER,
     arithmetic::ADD,
     avg_pool2d::LAYER,
     batch_norm::LAYER,
@@ -196,6 +206,7 @@ pub const LAYERS: &[LayerInfo] = &[
     displace::LAYER,
     arithmetic::DIV,
     dropout::LAYER,
+    gelu::LAYER,
     matmul::LINEAR,
     max_pool2d::LAYER,
     arithmetic::MUL,
@@ -204,6 +215,7 @@ pub const LAYERS: &[LayerInfo] = &[
     relu::LAYER,
     concat::REPEAT_CHANNELS,
     resize2d::LAYER,
+    arithmetic::SCALE,
     sigmoid::LAYER,
     concat::SLICE,
     arithmetic::SUB,

@@ -1,4 +1,4 @@
-//! The element-wise ops: `add`, `sub`, `mul`, `div`, `affine`, `exp`, `expand`, `sigmoid`, `threshold`, `relu`,
+//! The element-wise ops: `abs`, `abs_grad`, `add`, `sub`, `mul`, `div`, `affine`, `exp`, `expand`, `sigmoid`, `threshold`, `relu`,
 //! `relu_grad`, `bce_with_logits`, and `constant`.
 
 use hqcc_compiler::ops;
@@ -8,12 +8,17 @@ use super::call::{Call, WrongOp};
 use super::parallel::pieces;
 use super::real::Real;
 
-fn unary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T) -> T + Sync) -> Result<(), WrongOp> {
+/// `y = f(x)`.
+pub fn unary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T) -> T + Sync) -> Result<(), WrongOp> {
     map((&call.types[0], call.inputs[0]), (call.ty, call.output), f);
     Ok(())
 }
 
-fn binary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T, T) -> T + Sync) -> Result<(), WrongOp> {
+/// `y = f(a, b)`, with broadcasting.
+pub fn binary<T: Real>(
+    call: &mut Call<'_, T>,
+    f: impl Fn(T, T) -> T + Sync,
+) -> Result<(), WrongOp> {
     let (types, inputs) = (call.types, call.inputs);
     map2(
         (&types[0], inputs[0]),
@@ -22,6 +27,24 @@ fn binary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T, T) -> T + Sync) -> Resu
         f,
     );
     Ok(())
+}
+
+/// `y = |x|`.
+pub fn abs<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    unary(call, T::abs)
+}
+
+/// `dx = sign(x) dy`, 0 where `x = 0`.
+pub fn abs_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
+    binary(call, |x, dy| {
+        if x > T::zero() {
+            dy
+        } else if x < T::zero() {
+            -dy
+        } else {
+            T::zero()
+        }
+    })
 }
 
 /// `y = a + b`.
@@ -53,7 +76,7 @@ pub fn affine<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 /// `y = e^x`.
 pub fn exp<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
-    unary(call, T::exp)
+    unary(call, T::exponential)
 }
 
 /// Axes of extent one repeated.
@@ -64,7 +87,7 @@ pub fn expand<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 /// `y = 1 / (1 + exp(-x))`, without overflow on either side.
 pub fn sigmoid<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     unary(call, |x| {
-        let e = (-x.abs()).exp();
+        let e = (-x.abs()).exponential();
         let small = e / (T::one() + e);
         if x >= T::zero() {
             T::one() / (T::one() + e)

@@ -21,6 +21,8 @@ mod displace;
 mod dropout;
 mod element_wise;
 mod engine;
+mod functions;
+mod gelu;
 pub mod lpp;
 mod matmul;
 mod max_pool2d;
@@ -48,6 +50,8 @@ use real::Real;
 /// The function of an op by its name; `None` for leaves, which the engine fills itself, and for unknown names.
 pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
     Some(match op {
+        "abs" => element_wise::abs,
+        "abs_grad" => element_wise::abs_grad,
         "adam" => optimiser::adam,
         "add" => element_wise::add,
         "affine" => element_wise::affine,
@@ -75,6 +79,8 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "dropout" => dropout::dropout,
         "exp" => element_wise::exp,
         "expand" => element_wise::expand,
+        "gelu" => gelu::gelu,
+        "gelu_grad" => gelu::gelu_grad,
         "lpp" => lpp::lpp,
         "lpp_grad_parameters" => lpp::lpp_grad_parameters,
         "lpp_grad_probability" => lpp::lpp_grad_probability,

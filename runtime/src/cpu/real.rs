@@ -5,6 +5,7 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 
 use super::conv_kernel::{Kernels, kernels_f32, kernels_f64};
+use super::functions::{exp_f32, exp_f64, gauss_f32, gauss_f64};
 use super::simd::Isa;
 
 /// A floating-point element type: `f32` to train in, `f64` for checks.
@@ -19,6 +20,12 @@ pub trait Real:
 
     /// The value in double precision.
     fn f64(self) -> f64;
+
+    /// `e^x`, as vector instructions where a loop allows it.
+    fn exponential(self) -> Self;
+
+    /// Distribution function and density of the standard normal.
+    fn gauss(self) -> [Self; 2];
 
     /// The convolution kernels of this type.
     fn conv_kernels(isa: Isa) -> &'static Kernels<Self>;
@@ -37,6 +44,16 @@ impl Real for f32 {
         f64::from(self)
     }
 
+    #[inline(always)]
+    fn exponential(self) -> Self {
+        exp_f32(self)
+    }
+
+    #[inline(always)]
+    fn gauss(self) -> [Self; 2] {
+        gauss_f32(self)
+    }
+
     fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
         kernels_f32(isa)
     }
@@ -53,6 +70,16 @@ impl Real for f64 {
     #[inline(always)]
     fn f64(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn exponential(self) -> Self {
+        exp_f64(self)
+    }
+
+    #[inline(always)]
+    fn gauss(self) -> [Self; 2] {
+        gauss_f64(self)
     }
 
     fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {

@@ -1,0 +1,52 @@
+//! The absolute value.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::LayerInfo;
+use crate::graph::{Backward, NodeId, Op};
+use crate::op_identity;
+use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
+
+/// `abs`: `y = |x|`, element by element.
+///
+/// - Shapes: `x: f32[d..] -> y: f32[d..]`
+/// - Gradient: `dx = dy` where `x > 0`, `-dy` where `x < 0`; at the kink `x = 0` it is 0.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Abs;
+
+/// `abs_grad`: `dx = sign(x) dy`, 0 where `x = 0`. Inputs `(x, dy)`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AbsGrad;
+
+impl Op for Abs {
+    op_identity!("abs");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        arity(inputs).map(|[x]| x.clone())
+    }
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let x = back.input(0);
+        Ok(vec![Some(back.add(AbsGrad, &[x, dy])?)])
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+impl Op for AbsGrad {
+    op_identity!("abs_grad");
+    fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
+        let [x, dy] = arity(inputs)?;
+        broadcast(x, dy)
+    }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+pub(super) const LAYER: LayerInfo = LayerInfo {
+    name: "abs",
+    doc: "absolute value",
+    tensors: (1, 1),
+    settings: &[],
+    build: |b, x, _| b.output(Abs, x),
+};
