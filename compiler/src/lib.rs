@@ -9,6 +9,7 @@ pub mod experiment;
 pub mod generation;
 pub mod graph;
 pub mod names;
+pub mod onnx;
 pub mod ops;
 pub mod passes;
 pub mod plan;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Backward, NodeId, Read, Scalar};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType};
 
@@ -79,6 +80,15 @@ pub trait Op: Any + Debug + Send + Sync {
             Some(scalar) => lowering.scalar(scalar),
             None => Err(lowering.no_kernel()),
         }
+    }
+
+    /// Adds the ONNX operations that compute the output, on tensors in their logical order and without the batch size as
+    /// a constant. What only trains, and what parameters alone decide (circuits, adapters), has none.
+    ///
+    /// # Errors
+    /// The op has no ONNX form, or none for these inputs.
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        Err(node.unsupported(""))
     }
 
     /// Whether the op moves no bytes: its output is its input under another shape.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -29,5 +30,14 @@ impl Op for Affine {
     }
     fn element_wise(&self) -> bool {
         true
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let x = node.input(0)?;
+        let (scale, offset) = (
+            node.number("scale", self.scale),
+            node.number("offset", self.offset),
+        );
+        let scaled = node.add("Mul", &[&x, &scale], &[]);
+        node.emit("Add", &[&scaled, &offset], &[])
     }
 }

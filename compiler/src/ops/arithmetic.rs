@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::affine::Affine;
 use super::layer::{Builder, Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 macro_rules! binary {
-    ($op:ident, $name:literal, $doc:literal, $back:ident, $dy:ident, $grad:expr) => {
+    ($op:ident, $name:literal, $onnx:literal, $doc:literal, $back:ident, $dy:ident, $grad:expr) => {
         #[doc = $doc]
         ///
         /// - Shapes: `a, b -> y`, broadcast as numpy does.
@@ -31,6 +32,9 @@ macro_rules! binary {
             }
             fn element_wise(&self) -> bool {
                 true
+            }
+            fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+                node.same($onnx, &[])
             }
         }
     };
@@ -57,6 +61,7 @@ fn both(
 binary!(
     Add,
     "add",
+    "Add",
     "`add`: `y = a + b`. Gradient: `da = dy`, `db = dy`.",
     back,
     dy,
@@ -65,6 +70,7 @@ binary!(
 binary!(
     Sub,
     "sub",
+    "Sub",
     "`sub`: `y = a - b`. Gradient: `da = dy`, `db = -dy`.",
     back,
     dy,
@@ -73,6 +79,7 @@ binary!(
 binary!(
     Mul,
     "mul",
+    "Mul",
     "`mul`: `y = a b`. Gradient: `da = dy b`, `db = dy a`.",
     back,
     dy,
@@ -84,6 +91,7 @@ binary!(
 binary!(
     Div,
     "div",
+    "Div",
     "`div`: `y = a / b`. Gradient: `da = dy / b`, `db = -dy y / b`.",
     back,
     dy,

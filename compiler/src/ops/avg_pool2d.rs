@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -119,6 +120,42 @@ impl Op for AvgPool2d {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let p = self.constants(lowering.input(0), lowering.output());
         lowering.per_element("avg_pool2d", lowering.output().elements(), &p, &operands)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let (x, y) = (
+            node.input_type(0).shape.clone(),
+            node.output_type().shape.clone(),
+        );
+        // Padding behind the map such that every window is a whole one.
+        let after = |i: usize| {
+            let end = (y[i + 2] - 1) * self.stride[i] + self.kernel[i];
+            end.saturating_sub(x[i + 2] + self.padding[i])
+        };
+        let [top, left] = self.padding;
+        let settings = [
+            ("kernel_shape", Attribute::sizes(self.kernel)),
+            ("strides", Attribute::sizes(self.stride)),
+            ("pads", Attribute::sizes([top, left, after(0), after(1)])),
+            (
+                "count_include_pad",
+                Attribute::Int(i64::from(self.count_padding)),
+            ),
+        ];
+        let whole = (self.kernel[0] * self.kernel[1]) as f32;
+        let factors: Vec<f32> = (0..y[2])
+            .flat_map(|row| (0..y[3]).map(move |column| (row, column)))
+            .map(|(row, column)| {
+                whole / (self.window(0, row, x[2]).1 * self.window(1, column, x[3]).1) as f32
+            })
+            .collect();
+        if !self.count_padding || factors.iter().all(|&factor| factor == 1.0) {
+            return node.same("AveragePool", &settings);
+        }
+        // A window that `ceil` lets reach beyond the padding has a smaller divisor.
+        let input = node.input(0)?;
+        let mean = node.add("AveragePool", &[&input], &settings);
+        let factors = node.floats("divisors", &[1, 1, y[2], y[3]], &factors);
+        node.emit("Mul", &[&mean, &factors], &[])
     }
 }
 

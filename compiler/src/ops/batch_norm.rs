@@ -6,6 +6,7 @@ use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::Init;
 use super::running_average::RunningAverage;
 use crate::graph::{Backward, NodeId, Op, Read, Scalar};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -142,6 +143,21 @@ impl Op for BatchNorm {
             arguments,
             constants: self.attributes(),
         })
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        if self.training {
+            return Err(node.unsupported("it uses the statistics of the batch"));
+        }
+        let (stats, c) = (node.fixed(1)?, node.output_type().shape[1]);
+        let mean = node.floats("mean", &[c], &stats[..c]);
+        let variance = node.floats("variance", &[c], &stats[c..]);
+        let (x, gamma, beta) = (node.input(0)?, node.input(2)?, node.input(3)?);
+        let eps = Attribute::Float(self.eps);
+        node.emit(
+            "BatchNormalization",
+            &[&x, &gamma, &beta, &mean, &variance],
+            &[("epsilon", eps)],
+        )
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Builder, Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -80,6 +81,9 @@ impl Op for Concat {
             .collect();
         lowering.concat("concat", n * h * w, &channels)
     }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        node.same("Concat", &[("axis", Attribute::Int(1))])
+    }
 }
 
 impl Op for Slice {
@@ -125,6 +129,11 @@ impl Op for Slice {
     }
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         lowering.window("slice", &[0, self.start as i64, 0, 0])
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let x = node.input(0)?;
+        let part = node.slice(&x, &[(1, self.start, self.start + self.channels)]);
+        node.is(&part)
     }
 }
 

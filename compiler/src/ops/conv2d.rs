@@ -6,6 +6,7 @@ use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::WeightKind;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{ConvShape, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -58,6 +59,21 @@ pub struct Conv2dGradWeight {
 pub struct ChannelSum;
 
 impl Conv2d {
+    /// The attributes of ONNX' convolutions, for a weight of this type.
+    fn onnx_settings(&self, weight: &TensorType) -> Vec<(&'static str, Attribute)> {
+        let [top, left] = self.padding;
+        vec![
+            ("strides", Attribute::sizes(self.stride)),
+            ("pads", Attribute::sizes([top, left, top, left])),
+            ("dilations", Attribute::sizes(self.dilation)),
+            ("group", Attribute::Int(self.groups as i64)),
+            (
+                "kernel_shape",
+                Attribute::sizes(weight.shape[2..].iter().copied()),
+            ),
+        ]
+    }
+
     /// Height and width of the output for an input of `size` and a kernel of `kernel`.
     ///
     /// # Errors
@@ -204,6 +220,10 @@ impl Op for Conv2d {
         let shape = shape.map_err(|error| lowering.shape_error(error))?;
         lowering.conv(shape)
     }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let settings = self.onnx_settings(node.input_type(1));
+        node.same("Conv", &settings)
+    }
 }
 
 impl Op for ConvTranspose2d {
@@ -264,6 +284,24 @@ impl Op for ConvTranspose2d {
             .shape(lowering.output(), lowering.input(1), lowering.input(0));
         let shape = shape.map_err(|error| lowering.shape_error(error))?;
         lowering.conv_transpose(shape)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let mut settings = self.conv.onnx_settings(node.input_type(1));
+        let kernel = &node.input_type(1).shape[2..];
+        let input = &node.input_type(0).shape[2..];
+        let Conv2d {
+            stride,
+            padding,
+            dilation,
+            ..
+        } = self.conv;
+        // What the last input window does not reach.
+        let rest = (0..2).map(|i| {
+            let reached = (input[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1;
+            (self.output[i] + 2 * padding[i]).saturating_sub(reached)
+        });
+        settings.push(("output_padding", Attribute::sizes(rest)));
+        node.same("ConvTranspose", &settings)
     }
 }
 

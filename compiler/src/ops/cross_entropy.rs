@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -65,6 +66,22 @@ impl Op for CrossEntropy {
             &operands,
         )
     }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let k = node.input_type(0).shape[1];
+        let numbers: Vec<f32> = (0..k).map(|class| class as f32).collect();
+        let classes = node.floats("classes", &[1, k, 1, 1], &numbers);
+        let (x, target, zero) = (node.input(0)?, node.input(1)?, node.number("zero", 0.0));
+        let axes = node.ints("axes", &[1]);
+        let log = node.add("LogSoftmax", &[&x], &[("axis", Attribute::Int(1))]);
+        let hit = node.add("Equal", &[&classes, &target], &[]);
+        let picked = node.add("Where", &[&hit, &log, &zero], &[]);
+        let sum = node.add(
+            "ReduceSum",
+            &[&picked, &axes],
+            &[("keepdims", Attribute::Int(1))],
+        );
+        node.emit("Neg", &[&sum], &[])
+    }
 }
 
 impl Op for CrossEntropyGrad {
@@ -110,5 +127,11 @@ impl Op for Argmax {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let (n, k) = (lowering.output().elements(), lowering.input(0).shape[1]);
         lowering.per_element("argmax", n, &serde_json::json!({ "k": k }), &operands)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let x = node.input(0)?;
+        let settings = [("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(1))];
+        let class = node.add("ArgMax", &[&x], &settings);
+        node.emit("Cast", &[&class], &[("to", Attribute::FLOAT)])
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -87,6 +88,31 @@ impl Op for Displace {
             &constants,
             &operands,
         )
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let shape = node.output_type().shape.clone();
+        let (size, channels) = (self.group_size(shape[1]), shape[1]);
+        let axis = match self.axis {
+            MapAxis::Height => 2,
+            MapAxis::Width => 3,
+        };
+        // Zeros on both sides, of which each group takes a window.
+        let most = self.groups / 2 + 1;
+        let around = |of| if axis == of { [most; 2] } else { [0; 2] };
+        let x = node.input(0)?;
+        let padded = node.pad(&x, around(2), around(3));
+        let groups: Vec<String> = (0..channels.div_ceil(size))
+            .map(|j| {
+                let from = most.saturating_add_signed(-self.distance(j));
+                let end = channels.min((j + 1) * size);
+                node.slice(
+                    &padded,
+                    &[(1, j * size, end), (axis, from, from + shape[axis])],
+                )
+            })
+            .collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        node.emit("Concat", &groups, &[("axis", Attribute::Int(1))])
     }
 }
 

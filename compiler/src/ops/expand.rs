@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -33,5 +34,20 @@ impl Op for Expand {
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let (to, from) = (
+            node.output_type().shape.clone(),
+            node.input_type(0).shape.clone(),
+        );
+        let missing = to.len() - from.len();
+        // An axis that stays is left to the input, so that the batch is free.
+        let extent = |axis: usize| match axis.checked_sub(missing) {
+            Some(at) if from[at] == to[axis] => 1,
+            _ => to[axis] as i64,
+        };
+        let shape: Vec<i64> = (0..to.len()).map(extent).collect();
+        let (x, shape) = (node.input(0)?, node.ints("shape", &shape));
+        node.emit("Expand", &[&x, &shape], &[])
     }
 }

@@ -8,6 +8,7 @@ use super::layer::{Kind, LayerInfo, Setting};
 use super::leaf::WeightKind;
 use super::reshape::Reshape;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
@@ -125,6 +126,27 @@ impl Op for Matmul {
         let extents = self.extents(lowering.input(0), lowering.input(1));
         let extents = extents.map_err(|error| lowering.shape_error(error))?;
         lowering.matmul(extents, [self.transpose_a, self.transpose_b])
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let rank = node.input_type(0).rank();
+        if rank == 2 {
+            let flag = |set| Attribute::Int(i64::from(set));
+            let settings = [
+                ("transA", flag(self.transpose_a)),
+                ("transB", flag(self.transpose_b)),
+            ];
+            return node.same("Gemm", &settings);
+        }
+        let mut swapped: Vec<usize> = (0..rank).collect();
+        swapped.swap(rank - 2, rank - 1);
+        let [mut a, mut b] = [node.input(0)?, node.input(1)?];
+        if self.transpose_a {
+            a = node.transpose(&a, &swapped);
+        }
+        if self.transpose_b {
+            b = node.transpose(&b, &swapped);
+        }
+        node.emit("MatMul", &[&a, &b], &[])
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -84,6 +85,17 @@ impl Op for MaxPool2d {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let p = self.constants(lowering.input(0), lowering.output());
         lowering.per_element("max_pool2d", lowering.output().elements(), &p, &operands)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let [top, left] = self.padding;
+        node.same(
+            "MaxPool",
+            &[
+                ("kernel_shape", Attribute::sizes(self.kernel)),
+                ("strides", Attribute::sizes(self.stride)),
+                ("pads", Attribute::sizes([top, left, top, left])),
+            ],
+        )
     }
 }
 

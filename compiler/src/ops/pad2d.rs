@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -62,6 +63,11 @@ impl Op for Pad2d {
             &[0, 0, -(self.rows[0] as i64), -(self.columns[0] as i64)],
         )
     }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let x = node.input(0)?;
+        let padded = node.pad(&x, self.rows, self.columns);
+        node.is(&padded)
+    }
 }
 
 impl Op for Crop2d {
@@ -100,6 +106,12 @@ impl Op for Crop2d {
             "crop2d",
             &[0, 0, self.rows[0] as i64, self.columns[0] as i64],
         )
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let (x, y) = (node.input(0)?, node.output_type().shape.clone());
+        let [top, left] = [self.rows[0], self.columns[0]];
+        let part = node.slice(&x, &[(2, top, top + y[2]), (3, left, left + y[3])]);
+        node.is(&part)
     }
 }
 

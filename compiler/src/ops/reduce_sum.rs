@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expand::Expand;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -46,5 +47,14 @@ impl Op for ReduceSum {
             .map(|axis| (x.shape[axis], self.axes.contains(&axis)))
             .collect();
         lowering.reduce_axes(&axes)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let axes: Vec<i64> = self.axes.iter().map(|&axis| axis as i64).collect();
+        let (x, axes) = (node.input(0)?, node.ints("axes", &axes));
+        node.emit(
+            "ReduceSum",
+            &[&x, &axes],
+            &[("keepdims", Attribute::Int(1))],
+        )
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -30,6 +31,9 @@ impl Op for Relu {
     }
     fn element_wise(&self) -> bool {
         true
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        node.same("Relu", &[])
     }
 }
 

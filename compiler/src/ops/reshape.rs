@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
@@ -60,6 +61,19 @@ impl Op for Reshape {
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        // Bytes stay, so axes go into their order in memory and back.
+        let (from, to) = (node.input_type(0).clone(), &self.to);
+        let x = node.input(0)?;
+        let flat = node.transpose(&x, &from.memory_order());
+        let shaped = node.reshape(&flat, &stored(to));
+        let order = to.memory_order();
+        let back: Vec<usize> = (0..to.rank())
+            .filter_map(|axis| order.iter().position(|&at| at == axis))
+            .collect();
+        let y = node.transpose(&shaped, &back);
+        node.is(&y)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -96,6 +97,28 @@ impl Op for Resize2d {
             lowering.output().elements(),
             &constants,
             &operands,
+        )
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let sizes = self.size.map(|extent| extent as i64);
+        let (x, sizes) = (node.input(0)?, node.ints("sizes", &sizes));
+        let (mode, coordinates) = match self.mode {
+            ResizeMode::Nearest => ("nearest", "asymmetric"),
+            ResizeMode::Bilinear => ("linear", "half_pixel"),
+            ResizeMode::BilinearCorners => ("linear", "align_corners"),
+        };
+        node.emit(
+            "Resize",
+            &[&x, "", "", &sizes],
+            &[
+                ("axes", Attribute::Ints(vec![2, 3])),
+                ("mode", Attribute::Word(mode)),
+                (
+                    "coordinate_transformation_mode",
+                    Attribute::Word(coordinates),
+                ),
+                ("nearest_mode", Attribute::Word("floor")),
+            ],
         )
     }
 }

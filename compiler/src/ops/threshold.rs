@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -26,5 +27,10 @@ impl Op for Threshold {
     }
     fn element_wise(&self) -> bool {
         true
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let (x, limit) = (node.input(0)?, node.number("limit", self.limit));
+        let above = node.add("Greater", &[&x, &limit], &[]);
+        node.emit("Cast", &[&above], &[("to", Attribute::FLOAT)])
     }
 }

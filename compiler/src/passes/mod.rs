@@ -1,6 +1,7 @@
 //! What happens to a graph between the source and the plan.
 
 pub mod autodiff;
+pub mod fold;
 pub mod fuse;
 pub mod loss;
 pub mod optimiser;

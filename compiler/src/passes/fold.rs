@@ -1,0 +1,69 @@
+//! Folding: what depends on parameters alone is computed once, so that a network without training holds no circuit, no
+//! adapter and no standardised weight any more, only plain parameters.
+
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Constant, Init, Input, Parameter, ParameterKind};
+use crate::tensor_type::ShapeError;
+
+/// A graph cut where the constant part meets the rest.
+pub struct Folded {
+    /// The rest: each constant that it reads is a parameter under the name of the node that computed it.
+    pub graph: Graph,
+    /// The constant part, one output for each such parameter under its name; `None` where there is none.
+    pub constants: Option<Graph>,
+}
+
+/// Cuts a graph that changes no state.
+///
+/// # Errors
+/// A fault of hqcc: a parameter refuses its own type.
+pub fn fold(graph: &Graph) -> Result<Folded, ShapeError> {
+    let mut constant = vec![false; graph.capacity()];
+    for id in graph.topological().unwrap_or_default() {
+        let node = graph.node(id);
+        constant[id.index()] = graph.op::<Input>(id).is_none()
+            && node.op.overwrites().is_empty()
+            && graph.inputs(id).iter().all(|input| constant[input.index()]);
+    }
+    let is_leaf = |id| graph.op::<Parameter>(id).is_some() || graph.op::<Constant>(id).is_some();
+    let is_output = |id| graph.outputs().values().any(|&output| output == id);
+    let is_read = |id| is_output(id) || graph.users(id).iter().any(|user| !constant[user.index()]);
+    let edge: Vec<NodeId> = graph
+        .ids()
+        .filter(|&id| constant[id.index()] && !is_leaf(id) && is_read(id))
+        .collect();
+    let mut rest = graph.clone();
+    for &id in &edge {
+        let parameter = Parameter {
+            ty: graph.ty(id).clone(),
+            kind: ParameterKind::Frozen,
+            init: Init::Constant { value: 0.0 },
+            weight: None,
+            quantum: false,
+        };
+        let new = rest.add(parameter, &[], format!("{}.folded", graph.name(id)))?;
+        let keep: Vec<NodeId> = graph
+            .users(id)
+            .into_iter()
+            .filter(|user| constant[user.index()])
+            .collect();
+        rest.redirect(id, new, &keep);
+        rest.rename(id, format!("{}.unfolded", graph.name(id)));
+        rest.rename(new, graph.name(id).to_owned());
+    }
+    rest.prune();
+    let constants = (!edge.is_empty()).then(|| {
+        let mut constants = graph.clone();
+        constants.retain_outputs(|_| false);
+        constants.clear_effects();
+        for &id in &edge {
+            constants.set_output(graph.name(id), id);
+        }
+        constants.prune();
+        constants
+    });
+    Ok(Folded {
+        graph: rest,
+        constants,
+    })
+}
