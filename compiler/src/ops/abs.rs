@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -29,6 +30,9 @@ impl Op for Abs {
     }
     fn element_wise(&self) -> bool {
         true
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        node.same("Abs", &[])
     }
 }
 

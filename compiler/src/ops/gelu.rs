@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::layer::LayerInfo;
 use crate::graph::{Backward, NodeId, Op, Read, Scalar};
+use crate::onnx::{OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -69,6 +70,17 @@ impl Op for Gelu {
     }
     fn scalar(&self, _: &[TensorType]) -> Option<Scalar> {
         scalar(1)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        // x / 2 (1 + erf(x / sqrt 2)); the operator of its own is younger than the operator set.
+        let x = node.input(0)?;
+        let (half, one) = (node.number("half", 0.5), node.number("one", 1.0));
+        let root = node.number("root", std::f64::consts::FRAC_1_SQRT_2);
+        let scaled = node.add("Mul", &[&x, &root], &[]);
+        let erf = node.add("Erf", &[&scaled], &[]);
+        let share = node.add("Add", &[&erf, &one], &[]);
+        let halved = node.add("Mul", &[&x, &half], &[]);
+        node.emit("Mul", &[&halved, &share], &[])
     }
 }
 
