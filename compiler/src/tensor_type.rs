@@ -103,6 +103,23 @@ impl TensorType {
         }
     }
 
+    /// Number and length of the rows that neighbours in memory form: the last axis of a row-major tensor, the channels
+    /// of each pixel of a feature map.
+    ///
+    /// # Errors
+    /// A convolution weight or a scalar, which has no rows.
+    pub fn rows(&self) -> Result<[usize; 2], ShapeError> {
+        let columns = match (self.layout, self.shape.as_slice()) {
+            (Layout::Plain, &[.., columns]) | (Layout::Image, &[_, columns, _, _]) => columns,
+            _ => {
+                return Err(ShapeError::new(format!(
+                    "tokens [.., C] or a feature map [N, C, H, W] are needed, not {self}"
+                )));
+            }
+        };
+        Ok([self.elements() / columns.max(1), columns])
+    }
+
     /// `[O, I, KH, KW]` of a convolution weight.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod convolution;
 mod element_wise;
 mod golden;
 mod maps;
+mod norms;
 mod quantum;
 mod run;
 mod training;
@@ -56,6 +57,12 @@ const CASES: &[(&str, Make)] = &[
     ("expand", element_wise::expand),
     ("gelu", element_wise::gelu),
     ("gelu_grad", element_wise::gelu_grad),
+    ("layer_norm", norms::layer_norm),
+    ("layer_norm_grad_input", norms::layer_norm_grad_input),
+    (
+        "layer_norm_grad_parameters",
+        norms::layer_norm_grad_parameters,
+    ),
     ("lpp", quantum::lpp),
     ("lpp_grad_parameters", quantum::lpp_grad_parameters),
     ("lpp_grad_probability", quantum::lpp_grad_probability),
@@ -64,6 +71,7 @@ const CASES: &[(&str, Make)] = &[
     ("max_pool2d_grad", maps::max_pool2d_grad),
     ("mul", element_wise::mul),
     ("pad2d", maps::pad2d),
+    ("permute", norms::permute),
     ("reduce_sum", maps::reduce_sum),
     ("relu", element_wise::relu),
     ("relu_grad", element_wise::relu_grad),
@@ -74,6 +82,8 @@ const CASES: &[(&str, Make)] = &[
     ("sgd", training::sgd),
     ("sigmoid", element_wise::sigmoid),
     ("slice", maps::slice),
+    ("softmax", norms::softmax),
+    ("softmax_grad", norms::softmax_grad),
     ("stack_rows", batch_norm::stack_rows),
     ("sub", element_wise::sub),
     ("take_row", batch_norm::take_row),

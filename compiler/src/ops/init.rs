@@ -71,6 +71,15 @@ pub(super) fn weight(settings: &Settings, fans: Fans) -> Init {
     rule(settings.word("init"), fans)
 }
 
+/// The rule that the setting `init` of a table names; a table has no fans.
+pub(super) fn of_table(settings: &Settings) -> Init {
+    let fans = Fans {
+        fan_in: 1,
+        fan_out: 1,
+    };
+    rule(settings.word("init"), fans)
+}
+
 /// Adds the bias of a layer, if its setting `bias` asks for one.
 pub(super) fn bias(
     b: &mut Builder<'_>,

@@ -150,6 +150,33 @@ impl Op for Matmul {
     }
 }
 
+pub(super) const MATMUL: LayerInfo = LayerInfo {
+    name: "matmul",
+    doc: "matrix product of two tensors over their last two axes, sample by sample and head by head",
+    tensors: (2, 2),
+    settings: &[
+        Setting {
+            name: "transpose_a",
+            kind: Kind::Bool,
+            default: Some("false"),
+            doc: "read the first one with its last two axes swapped",
+        },
+        Setting {
+            name: "transpose_b",
+            kind: Kind::Bool,
+            default: Some("false"),
+            doc: "read the second one with its last two axes swapped",
+        },
+    ],
+    build: |b, t, settings| {
+        let op = Matmul {
+            transpose_a: settings.bool("transpose_a"),
+            transpose_b: settings.bool("transpose_b"),
+        };
+        b.output(op, t)
+    },
+};
+
 pub(super) const LINEAR: LayerInfo = LayerInfo {
     name: "linear",
     doc: "y = x W^T + b over the last axis of tokens [.., C]",

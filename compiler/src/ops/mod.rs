@@ -19,11 +19,13 @@ mod expand;
 pub mod gelu;
 mod init;
 pub mod layer;
+mod layer_norm;
 mod leaf;
 mod lpp;
 mod matmul;
 mod max_pool2d;
 mod pad2d;
+mod permute;
 mod reduce_sum;
 mod relu;
 mod reshape;
@@ -31,6 +33,8 @@ mod resize2d;
 mod running_average;
 mod sgd;
 mod sigmoid;
+mod softmax;
+mod table;
 mod threshold;
 mod weight_map;
 
@@ -55,11 +59,13 @@ pub use exp::Exp;
 pub use expand::Expand;
 pub use gelu::{Gelu, GeluGrad};
 pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
+pub use layer_norm::{LayerNorm, LayerNormGradInput, LayerNormGradParameters};
 pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
 pub use lpp::{Lpp, LppGradParameters, LppGradProbability};
 pub use matmul::Matmul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dGrad};
 pub use pad2d::{Crop2d, Pad2d};
+pub use permute::Permute;
 pub use reduce_sum::ReduceSum;
 pub use relu::{Relu, ReluGrad};
 pub use reshape::Reshape;
@@ -67,6 +73,7 @@ pub use resize2d::{Resize2d, Resize2dGrad, ResizeMode};
 pub use running_average::RunningAverage;
 pub use sgd::Sgd;
 pub use sigmoid::Sigmoid;
+pub use softmax::{Softmax, SoftmaxGrad};
 pub use threshold::Threshold;
 pub use weight_map::{CircuitOrder, WeightMap, WeightMapGrad};
 
@@ -142,6 +149,15 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<Gelu>("gelu", "x P(x), P the distribution function of the normal"),
     OpInfo::of::<GeluGrad>("gelu_grad", "gradient of gelu"),
     OpInfo::of::<Input>("input", "a tensor that the host hands in at each step"),
+    OpInfo::of::<LayerNorm>("layer_norm", "each row by its own mean and variance"),
+    OpInfo::of::<LayerNormGradInput>(
+        "layer_norm_grad_input",
+        "gradient of layer_norm for its input",
+    ),
+    OpInfo::of::<LayerNormGradParameters>(
+        "layer_norm_grad_parameters",
+        "gradient of layer_norm for its bias and weight",
+    ),
     OpInfo::of::<Lpp>(
         "lpp",
         "learned linear map of a probability and the bits of its index",
@@ -163,6 +179,7 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<Mul>("mul", "a * b"),
     OpInfo::of::<Pad2d>("pad2d", "zeros around a feature map"),
     OpInfo::of::<Parameter>("parameter", "a tensor kept between steps"),
+    OpInfo::of::<Permute>("permute", "axes in another order"),
     OpInfo::of::<ReduceSum>("reduce_sum", "sum over axes, which stay with extent one"),
     OpInfo::of::<Relu>("relu", "max(x, 0)"),
     OpInfo::of::<ReluGrad>("relu_grad", "dy where x > 0, else 0"),
@@ -182,6 +199,8 @@ pub const OPS: &[OpInfo] = &[
     ),
     OpInfo::of::<Sigmoid>("sigmoid", "1 / (1 + exp(-x))"),
     OpInfo::of::<Slice>("slice", "a range of channels"),
+    OpInfo::of::<Softmax>("softmax", "exponentials of each row, divided by their sum"),
+    OpInfo::of::<SoftmaxGrad>("softmax_grad", "gradient of softmax"),
     OpInfo::of::<StackRows>("stack_rows", "two vectors as the rows of a matrix"),
     OpInfo::of::<Sub>("sub", "a - b"),
     OpInfo::of::<TakeRow>("take_row", "one row of a matrix"),
@@ -197,6 +216,7 @@ pub const OPS: &[OpInfo] = &[
 pub const LAYERS: &[LayerInfo] = &[
     abs::LAYER,
     arithmetic::ADD,
+    table::LAYER,
     avg_pool2d::LAYER,
     batch_norm::LAYER,
     concat::CHUNK,
@@ -207,8 +227,11 @@ pub const LAYERS: &[LayerInfo] = &[
     arithmetic::DIV,
     dropout::LAYER,
     gelu::LAYER,
+    layer_norm::LAYER,
     matmul::LINEAR,
+    matmul::MATMUL,
     max_pool2d::LAYER,
+    permute::MERGE_HEADS,
     arithmetic::MUL,
     pad2d::PAD,
     pad2d::PAD_TO,
@@ -218,6 +241,8 @@ pub const LAYERS: &[LayerInfo] = &[
     arithmetic::SCALE,
     sigmoid::LAYER,
     concat::SLICE,
+    softmax::LAYER,
+    permute::SPLIT_HEADS,
     arithmetic::SUB,
     reshape::TO_IMAGE,
     reshape::TO_TOKENS,

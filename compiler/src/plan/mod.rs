@@ -10,6 +10,7 @@ mod index;
 mod lower;
 mod memory;
 mod reduce;
+mod rows;
 
 use std::collections::BTreeMap;
 

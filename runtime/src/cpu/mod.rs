@@ -23,12 +23,15 @@ mod element_wise;
 mod engine;
 mod functions;
 mod gelu;
+mod lanes;
+mod layer_norm;
 pub mod lpp;
 mod matmul;
 mod max_pool2d;
 mod optimiser;
 mod parallel;
 mod parts;
+mod permute;
 mod plan;
 pub mod real;
 mod rearrange;
@@ -37,6 +40,7 @@ mod resize2d;
 mod scratch;
 mod shared;
 pub mod simd;
+mod softmax;
 pub mod weight_map;
 pub mod winograd;
 mod winograd_kernel;
@@ -81,6 +85,9 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "expand" => element_wise::expand,
         "gelu" => gelu::gelu,
         "gelu_grad" => gelu::gelu_grad,
+        "layer_norm" => layer_norm::layer_norm,
+        "layer_norm_grad_input" => layer_norm::layer_norm_grad_input,
+        "layer_norm_grad_parameters" => layer_norm::layer_norm_grad_parameters,
         "lpp" => lpp::lpp,
         "lpp_grad_parameters" => lpp::lpp_grad_parameters,
         "lpp_grad_probability" => lpp::lpp_grad_probability,
@@ -89,6 +96,7 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "max_pool2d_grad" => max_pool2d::max_pool2d_grad,
         "mul" => element_wise::mul,
         "pad2d" => rearrange::pad2d,
+        "permute" => permute::permute,
         "reduce_sum" => reduce_sum::reduce_sum,
         "relu" => element_wise::relu,
         "relu_grad" => element_wise::relu_grad,
@@ -99,6 +107,8 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "sgd" => optimiser::sgd,
         "sigmoid" => element_wise::sigmoid,
         "slice" => rearrange::slice,
+        "softmax" => softmax::softmax,
+        "softmax_grad" => softmax::softmax_grad,
         "stack_rows" => batch_norm::stack_rows,
         "sub" => element_wise::sub,
         "take_row" => batch_norm::take_row,
