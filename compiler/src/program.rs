@@ -11,6 +11,9 @@ use crate::tensor_type::TensorType;
 /// Version of the stored form.
 pub const FORMAT: u32 = 1;
 
+/// What the name of a parameter ends with that keeps the initial value of another one, whose name stands before it.
+pub const START: &str = ".start";
+
 /// A compiled model: entries by name (`train`, `evaluate`, `predict`, ...) that share state by name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Program {
@@ -40,6 +43,13 @@ pub struct StateTensor {
     pub kind: ParameterKind,
     /// How it starts.
     pub init: Init,
+}
+
+impl StateTensor {
+    /// The name whose random numbers it starts with: its own, or that of the parameter whose start it keeps.
+    pub fn stream(&self) -> &str {
+        self.name.strip_suffix(START).unwrap_or(&self.name)
+    }
 }
 
 impl Entry {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Graph, NodeId, Phase, verify};
-use crate::ops::{Input, WeightMap};
+use crate::ops::Input;
 use crate::passes::autodiff::{self, AutodiffError};
 use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
@@ -146,6 +146,7 @@ pub fn gradients(
     let target = add_target(&mut graph, logits)?;
     let heads = loss::heads(&graph)?;
     let loss = loss::add_loss(&mut graph, &heads, target, terms)?;
+    rewrite::forget_replaced(&mut graph);
     joined(&mut graph)?;
     let wanted = autodiff::trained(&graph);
     for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
@@ -195,24 +196,13 @@ pub fn predict(mut forward: Graph) -> Result<Graph, StepError> {
 }
 
 /// The generation of weights alone: one output per generated or adapted weight, under the name of the weight that
-/// it stands for. `None` when no weight is generated.
+/// it stands for. `None` when no weight is replaced.
 ///
 /// # Errors
 /// Rules that match nothing or fight.
 pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepError> {
     let mut graph = rewritten(forward, rules)?;
-    let generated: Vec<_> = graph
-        .ids()
-        .filter(|&id| graph.op::<WeightMap>(id).is_some())
-        .collect();
-    let outputs: Vec<_> = generated
-        .into_iter()
-        .filter_map(|id| {
-            let base = graph.name(id).strip_suffix(".generated")?.to_owned();
-            let adapted = graph.find(&format!("{base}.adapted"));
-            Some((base, adapted.unwrap_or(id)))
-        })
-        .collect();
+    let outputs = rewrite::replaced(&graph);
     if outputs.is_empty() {
         return Ok(None);
     }

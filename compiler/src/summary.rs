@@ -54,6 +54,8 @@ pub struct LayerRow {
     pub frozen: usize,
     /// Parameters that exist and are saved, but that nothing reads (`@unused`).
     pub unused: usize,
+    /// Trained parameters, among the above, that are added to a frozen weight without circuits.
+    pub adapter: usize,
     /// Weights given by circuits.
     pub generated: usize,
     /// The circuits, if there are any.
@@ -79,6 +81,20 @@ pub struct Summary {
     pub statistics: usize,
     /// Floating-point operations of one forward pass.
     pub flops: u64,
+}
+
+fn is_circuit(graph: &Graph, id: NodeId) -> bool {
+    graph.op::<Circuit>(id).is_some()
+}
+
+/// Whether what a circuit gives comes from trained angles, not from those that an adapter started with.
+fn is_trained(graph: &Graph, mut id: NodeId) -> bool {
+    while let Some(&first) = graph.inputs(id).first() {
+        id = first;
+    }
+    graph
+        .op::<Parameter>(id)
+        .is_some_and(|parameter| parameter.kind == ParameterKind::Trained)
 }
 
 /// Summarises a network after its rewrite rules.
@@ -107,6 +123,7 @@ pub fn summarise(graph: &Graph) -> Summary {
                 trained: 0,
                 frozen: 0,
                 unused: 0,
+                adapter: 0,
                 generated: 0,
                 generation: None,
                 flops: 0,
@@ -131,19 +148,22 @@ pub fn summarise(graph: &Graph) -> Summary {
                 }
                 ParameterKind::Moment => {}
             }
-            let post = node.name.contains(".lpp.");
-            if parameter.quantum && post {
-                row.generation_mut().post += count;
-            } else if parameter.quantum {
+            let adapter =
+                parameter.kind == ParameterKind::Trained && node.name.contains(".weight.");
+            if adapter && !parameter.quantum {
+                row.adapter += count;
+            } else if adapter && graph.users(id).iter().any(|&user| is_circuit(graph, user)) {
                 row.generation_mut().angles += count;
+            } else if adapter {
+                row.generation_mut().post += count;
             }
         }
-        if let Some(circuit) = graph.op::<Circuit>(id) {
+        if let (Some(circuit), true) = (graph.op::<Circuit>(id), is_trained(graph, id)) {
             let generation = row.generation_mut();
             generation.qubits = circuit.qubits;
             generation.circuits += node.ty.shape[0];
         }
-        if graph.op::<WeightMap>(id).is_some() {
+        if graph.op::<WeightMap>(id).is_some() && is_trained(graph, id) {
             row.generated += node.ty.elements();
             row.generation_mut().weights += node.ty.elements();
         }

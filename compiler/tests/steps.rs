@@ -4,9 +4,8 @@ use hqcc_compiler::graph::{Graph, NodeId, dot};
 use hqcc_compiler::ops::{self, Builder, Input, SettingValue, Settings};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
-use hqcc_compiler::passes::rewrite::{Action, Post, Qpg, Rule, Share, Target};
+use hqcc_compiler::passes::rewrite::Rule;
 use hqcc_compiler::program::Entry;
-use hqcc_compiler::quantum::ansatz::Ansatz;
 use hqcc_compiler::steps::{self, Recipe, StepError};
 use hqcc_compiler::summary::summarise;
 use hqcc_compiler::tensor_type::TensorType;
@@ -75,23 +74,11 @@ fn network(training: bool) -> Graph {
 }
 
 fn rules() -> Vec<Rule> {
-    let qpg = |post| Qpg {
-        blocks: 1,
-        post,
-        target: Target::Auto,
-        share: Share::Layer,
-        ansatz: Ansatz::hqc_tf(),
+    let post = |path, method, post: &str| {
+        let rule = Rule::new(path, method).expect("a method");
+        rule.with("post", SettingValue::Word(post.to_owned()))
     };
-    vec![
-        Rule {
-            path: "up".into(),
-            action: Action::Qpga(qpg(Post::Sst)),
-        },
-        Rule {
-            path: "head".into(),
-            action: Action::Qpg(qpg(Post::Lpp)),
-        },
-    ]
+    vec![post("up", "qpga", "sst"), post("head", "qpg", "lpp")]
 }
 
 fn recipe() -> Recipe {
@@ -165,12 +152,9 @@ fn rules_that_fight_or_match_nothing_are_refused() {
     let mut rules = rules();
     rules.push(Rule {
         path: "hea*".into(),
-        action: rules[1].action.clone(),
+        ..rules[1].clone()
     });
-    rules.push(Rule {
-        path: "tail".into(),
-        action: Action::Freeze,
-    });
+    rules.push(Rule::new("tail", "freeze").expect("a method"));
     let Err(StepError::Rewrite(errors)) = steps::rewritten(network(true), &rules) else {
         panic!("rules were taken")
     };

@@ -72,9 +72,10 @@ pub enum WeightsError {
     },
 }
 
-/// Initial values of one state tensor. They depend on seed, path and rule alone, and not on what else there is.
+/// Initial values of one state tensor. They depend on seed, path and rule alone, and not on what else there is; a
+/// tensor that keeps the start of another one has that one's.
 pub fn initialise(state: &StateTensor, seed: u64) -> Tensor {
-    let stream = Stream::new(seed, &format!("init.{}", state.name));
+    let stream = Stream::new(seed, &format!("init.{}", state.stream()));
     let shape = state.ty.shape.clone();
     match state.init {
         Init::Constant { value } => Tensor::full(shape, value as f32),

@@ -7,8 +7,9 @@ use hqcc::executor::{Executor, ExecutorError};
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
 use hqcc::tensor::Tensor;
 use hqcc_compiler::graph::{Graph, NodeId};
+use hqcc_compiler::ops::SettingValue;
 use hqcc_compiler::ops::{Init, Input, Mul, Parameter, ParameterKind, ReduceSum, WeightKind};
-use hqcc_compiler::passes::rewrite::{Action, Post, Qpg, Rule, Share, Target};
+use hqcc_compiler::passes::rewrite::Rule;
 use hqcc_compiler::passes::{autodiff, readout, simplify};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::quantum::ansatz::{Ansatz, Layer, Pattern, qubits_for};
@@ -18,6 +19,58 @@ use std::collections::BTreeMap;
 use std::f64::consts::FRAC_PI_2;
 
 type Values = BTreeMap<String, Vec<f64>>;
+
+/// What becomes of a readout.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Post {
+    Rce,
+    Sst,
+    Lpp,
+}
+
+/// The side that circuits belong to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Target {
+    Auto,
+    Output,
+}
+
+/// How far one set of `lpp` parameters reaches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Share {
+    Layer,
+    Circuit,
+}
+
+/// The settings of a generation.
+#[derive(Clone, Debug)]
+struct Qpg {
+    blocks: usize,
+    post: Post,
+    target: Target,
+    share: Share,
+    ansatz: Ansatz,
+}
+
+impl Qpg {
+    /// The rule that asks for it on `layer`.
+    fn rule(&self, adapt: bool) -> Rule {
+        let word =
+            |value: &dyn std::fmt::Debug| SettingValue::Word(format!("{value:?}").to_lowercase());
+        let mut rule = Rule::new("layer", if adapt { "qpga" } else { "qpg" })
+            .expect("the methods of the paper")
+            .with("blocks", SettingValue::Int(self.blocks as i64))
+            .with("post", word(&self.post))
+            .with("circuit", SettingValue::Circuit(self.ansatz.clone()));
+        if self.target == Target::Output {
+            rule = rule.with("target", word(&self.target));
+        }
+        if self.post == Post::Lpp {
+            rule = rule.with("share", word(&self.share));
+        }
+        rule
+    }
+}
 
 /// How close an executor comes.
 #[derive(Clone, Copy)]
@@ -131,15 +184,7 @@ fn graph(kind: WeightKind, shape: &[usize], qpg: &Qpg, adapt: bool, fold: bool) 
     // Any reader of the weight will do.
     let reader = graph.add(Mul, &[weight, weight], "reader").expect("reader");
     graph.set_output("reader", reader);
-    let action = if adapt {
-        Action::Qpga(qpg.clone())
-    } else {
-        Action::Qpg(qpg.clone())
-    };
-    let rule = Rule {
-        path: "layer".to_owned(),
-        action,
-    };
+    let rule = qpg.rule(adapt);
     let mut graph = steps::rewritten(graph, &[rule]).expect("rewrite");
     let name = if adapt { "adapted" } else { "generated" };
     let weight = graph

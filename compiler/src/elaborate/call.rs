@@ -402,19 +402,7 @@ impl Elaborator<'_> {
                 }
                 None => None,
             };
-            // A bare word that a setting knows means that word, whatever it is bound to.
-            let word = match (&argument.value.kind, setting.map(|s| s.kind)) {
-                (ExprKind::Name(word), Some(Kind::Word(words)))
-                    if words.contains(&word.as_str()) =>
-                {
-                    Some(Value::Word(word.clone()))
-                }
-                _ => None,
-            };
-            let value = match word {
-                Some(word) => Ok(word),
-                None => self.eval(&argument.value, frame, &place.inner()),
-            };
+            let value = self.setting_value(argument, setting, frame, place);
             let Ok(value) = value else {
                 failed = true;
                 continue;
@@ -484,8 +472,8 @@ impl Elaborator<'_> {
         for setting in layer.settings.iter().filter(|s| !given.contains(&s.name)) {
             match setting.default {
                 Some("auto") => {}
-                Some(text) => {
-                    values.extend(default(setting, text).map(|value| (setting.name, value)));
+                Some(_) => {
+                    values.extend(setting.default_value().map(|value| (setting.name, value)));
                 }
                 None => {
                     let message = format!("`{name}` needs `{}`: {}", setting.name, setting.doc);
@@ -501,8 +489,24 @@ impl Elaborator<'_> {
         }
     }
 
-    /// The value of a layer's setting; none for `auto`.
-    fn convert(
+    /// The value of an argument. A bare word that its setting knows means that word, whatever it is bound to.
+    pub fn setting_value(
+        &mut self,
+        argument: &Argument,
+        setting: Option<&Setting>,
+        frame: &Frame,
+        place: &Place,
+    ) -> Outcome<Value> {
+        match (&argument.value.kind, setting.map(|s| s.kind)) {
+            (ExprKind::Name(word), Some(Kind::Word(words))) if words.contains(&word.as_str()) => {
+                Ok(Value::Word(word.clone()))
+            }
+            _ => self.eval(&argument.value, frame, &place.inner()),
+        }
+    }
+
+    /// The value of a setting of a layer or a rule; none for `auto`.
+    pub fn convert(
         &mut self,
         setting: &Setting,
         value: &Value,
@@ -554,6 +558,10 @@ impl Elaborator<'_> {
                 }
             }
             (Kind::Ints, _) => "a list of whole numbers",
+            (Kind::Circuit, _) => {
+                let ansatz = self.named_circuit(at, frame)?;
+                return Ok(Some(SettingValue::Circuit(ansatz)));
+            }
         };
         let wanted = format!("{wanted} for `{}`", setting.name);
         Err(self.mismatch(&wanted, value, at, frame))
@@ -682,20 +690,5 @@ fn extent(ty: &TensorType, name: &str) -> Option<usize> {
         (Layout::Image, &[_, _, h, _], "height") => Some(h),
         (Layout::Image, &[_, _, _, w], "width") => Some(w),
         _ => None,
-    }
-}
-
-/// The value behind a layer's default, which is written in .hqc syntax.
-fn default(setting: &Setting, text: &str) -> Option<SettingValue> {
-    match setting.kind {
-        Kind::Int { .. } => text.parse().ok().map(SettingValue::Int),
-        Kind::Float => text.parse().ok().map(SettingValue::Float),
-        Kind::Bool => text.parse().ok().map(SettingValue::Bool),
-        Kind::Word(_) => Some(SettingValue::Word(text.to_owned())),
-        Kind::Ints => {
-            let inner = text.trim_matches(['[', ']']).split(',');
-            let ints = inner.map(|int| int.trim().parse().ok());
-            ints.collect::<Option<Vec<_>>>().map(SettingValue::Ints)
-        }
     }
 }

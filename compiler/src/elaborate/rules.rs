@@ -1,12 +1,13 @@
 //! Annotations and rewrites to rules on paths, and circuits to their gates.
 
-use super::evaluate::{Elaborator, Frame, Outcome, Reported};
+use super::evaluate::{Elaborator, Frame, Outcome, Place, Reported};
 use super::load::Module;
 use super::value::Value;
 use super::{Network, PlacedRule};
 use crate::diagnostic::{Diagnostic, list, suggest};
 use crate::graph::Graph;
-use crate::passes::rewrite::{self, Action, Post, Qpg, Rule, Share, Target};
+use crate::ops::{Kind, Setting, Settings};
+use crate::passes::rewrite::{self, Does, METHODS, Rule};
 use crate::quantum::ansatz::{Ansatz, Layer, Pattern};
 use crate::quantum::gates::{GATES, gate};
 use crate::syntax::ast::{CircuitStep, Expr, ExprKind, Ident, Item, Method, Rewrite};
@@ -15,17 +16,9 @@ use crate::syntax::span::Span;
 /// How many layers of gates a circuit may have.
 const MAX_GATES: usize = 256;
 
-/// How many blocks a generated weight may have.
-const MAX_BLOCKS: i64 = 64;
-
 /// How long a path may be.
 const MAX_PATH: usize = 400;
 
-const METHODS: [&str; 3] = ["freeze", "qpg", "qpga"];
-const SETTINGS: [&str; 5] = ["blocks", "circuit", "post", "share", "target"];
-const POSTS: [(&str, Post); 3] = [("lpp", Post::Lpp), ("rce", Post::Rce), ("sst", Post::Sst)];
-const TARGETS: [(&str, Target); 2] = [("auto", Target::Auto), ("output", Target::Output)];
-const SHARES: [(&str, Share); 2] = [("circuit", Share::Circuit), ("layer", Share::Layer)];
 const PATTERNS: [(&str, Pattern); 3] = [
     ("all", Pattern::All),
     ("chain", Pattern::Chain),
@@ -55,75 +48,76 @@ impl Elaborator<'_> {
             let message = format!("a path may have at most {MAX_PATH} characters");
             return Err(self.fail(Diagnostic::error("limit::path", message).at(path.span, "")));
         }
-        let action = match name {
-            "freeze" => {
-                if let Some(argument) = method.arguments.first() {
-                    let error = Diagnostic::error("rule::setting", "`freeze` has no settings");
-                    return Err(self.fail(error.at(argument.value.span, "")));
-                }
-                Action::Freeze
-            }
-            "qpg" => Action::Qpg(self.qpg(method, frame)?),
-            "qpga" => Action::Qpga(self.qpg(method, frame)?),
-            _ => {
-                let message = format!("nothing called `{name}` can be done to a layer");
-                let mut error = Diagnostic::error("rule::method", message).at(method.name.span, "");
-                error.help = suggest(name, &METHODS);
-                return Err(self.fail(error));
-            }
+        let Some(known) = rewrite::method(name) else {
+            let message = format!("nothing called `{name}` can be done to a layer");
+            let mut error = Diagnostic::error("rule::method", message).at(method.name.span, "");
+            let known: Vec<_> = METHODS.iter().map(|method| method.name).collect();
+            error.help = suggest(name, &known);
+            return Err(self.fail(error));
         };
         Ok(Rule {
             path: path.name.clone(),
-            action,
+            method: known,
+            settings: self.rule_settings(method, known, frame)?,
         })
     }
 
-    fn qpg(&mut self, method: &Method, frame: &Frame) -> Outcome<Qpg> {
-        let mut qpg = Qpg {
-            blocks: 1,
-            post: Post::Rce,
-            target: Target::Auto,
-            share: Share::Layer,
-            ansatz: Ansatz::hqc_tf(),
-        };
+    /// The settings given to a method, by the method's own record of them.
+    fn rule_settings(
+        &mut self,
+        method: &Method,
+        known: &rewrite::Method,
+        frame: &Frame,
+    ) -> Outcome<Settings> {
+        let name = known.name;
+        let settings = (known.settings)();
+        let mut given = Settings::default();
         let mut seen: Vec<&str> = Vec::new();
+        let place = Place {
+            exact: None,
+            base: frame.prefix.clone(),
+        };
         for argument in &method.arguments {
             let Some(word) = &argument.name else {
-                let message = format!("settings of `{}` are given by name", method.name.name);
-                let error = Diagnostic::error("rule::setting", message);
-                let error = error.at(argument.value.span, "");
-                return Err(self.fail(error.help("for example `qpg(blocks = 2, post = sst)`")));
+                let message = match settings.is_empty() {
+                    true => format!("`{name}` has no settings"),
+                    false => format!("settings of `{name}` are given by name"),
+                };
+                let mut error = Diagnostic::error("rule::setting", message);
+                if let Some(first) = settings.first() {
+                    let value = first.default.unwrap_or("...");
+                    error = error.help(format!("for example `{name}({} = {value})`", first.name));
+                }
+                return Err(self.fail(error.at(argument.value.span, "")));
             };
-            if seen.contains(&word.name.as_str()) {
+            let Some(setting) = settings.iter().find(|s| s.name == word.name) else {
+                let message = format!("`{name}` has no setting `{}`", word.name);
+                let mut error = Diagnostic::error("rule::setting", message).at(word.span, "");
+                let names: Vec<_> = settings.iter().map(|s| s.name).collect();
+                error.help = suggest(&word.name, &names);
+                return Err(self.fail(error));
+            };
+            if seen.contains(&setting.name) {
                 let message = format!("`{}` is given twice", word.name);
                 let error = Diagnostic::error("call::twice", message).at(word.span, "second time");
                 return Err(self.fail(error));
             }
-            seen.push(&word.name);
-            let value = &argument.value;
-            match word.name.as_str() {
-                "blocks" => {
-                    let blocks = self.int(value, frame)?;
-                    if !(1..=MAX_BLOCKS).contains(&blocks) {
-                        let message = format!("`blocks` must lie between 1 and {MAX_BLOCKS}");
-                        let error = Diagnostic::error("setting::range", message);
-                        return Err(self.fail(error.at(value.span, format!("this is {blocks}"))));
-                    }
-                    qpg.blocks = blocks as usize;
-                }
-                "post" => qpg.post = self.word("post", value, &POSTS, frame)?,
-                "target" => qpg.target = self.word("target", value, &TARGETS, frame)?,
-                "share" => qpg.share = self.word("share", value, &SHARES, frame)?,
-                "circuit" => qpg.ansatz = self.named_circuit(value, frame)?,
-                other => {
-                    let message = format!("`{}` has no setting `{other}`", method.name.name);
-                    let mut error = Diagnostic::error("rule::setting", message).at(word.span, "");
-                    error.help = suggest(other, &SETTINGS);
-                    return Err(self.fail(error));
-                }
+            seen.push(setting.name);
+            let value = match setting.kind {
+                // A circuit is found by its name, which is no value.
+                Kind::Circuit => Value::Poison,
+                _ => self.setting_value(argument, Some(setting), frame, &place)?,
+            };
+            if let Some(value) = self.convert(setting, &value, &argument.value, frame)? {
+                given.0.insert(setting.name, value);
             }
         }
-        Ok(qpg)
+        let absent = |s: &&&Setting| s.default.is_none() && !seen.contains(&s.name);
+        if let Some(setting) = settings.iter().find(absent) {
+            let message = format!("`{name}` needs `{}`: {}", setting.name, setting.doc);
+            return Err(self.fail(Diagnostic::error("call::missing", message).at(method.span, "")));
+        }
+        Ok(given)
     }
 
     /// One of several words; a bare word that is among them means itself, whatever it is bound to.
@@ -159,7 +153,7 @@ impl Elaborator<'_> {
         }
     }
 
-    fn named_circuit(&mut self, expr: &Expr, frame: &Frame) -> Outcome<Ansatz> {
+    pub fn named_circuit(&mut self, expr: &Expr, frame: &Frame) -> Outcome<Ansatz> {
         let of = |item: &Item| match item {
             Item::Circuit(circuit) => Some(circuit.name.clone()),
             _ => None,
@@ -311,7 +305,7 @@ pub(super) fn settle(graph: &Graph, rules: &mut [PlacedRule]) -> Vec<Diagnostic>
     for placed in rules {
         let path = &placed.rule.path;
         let exact = path.contains('*') || layers.contains(path);
-        if exact || placed.rule.action == Action::Freeze {
+        if exact || matches!(placed.rule.method.does, Does::Parameters(_)) {
             continue;
         }
         let below = format!("{path}.");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::leaf::{Init, Parameter, ParameterKind, WeightKind};
 use crate::graph::{Graph, NodeId, Op};
+use crate::quantum::ansatz::Ansatz;
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// What values a setting takes.
@@ -24,6 +25,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of whole numbers.
     Ints,
+    /// A circuit, by its name.
+    Circuit,
 }
 
 /// The value of a setting after evaluation.
@@ -39,6 +42,8 @@ pub enum SettingValue {
     Word(String),
     /// A list of whole numbers.
     Ints(Vec<i64>),
+    /// The gates of a circuit.
+    Circuit(Ansatz),
 }
 
 /// A setting of a layer function. Settings may also be given by position, after the tensors.
@@ -53,8 +58,27 @@ pub struct Setting {
     pub doc: &'static str,
 }
 
+impl Setting {
+    /// The value of the default; `None` where there is none, or where it is `auto`.
+    pub fn default_value(&self) -> Option<SettingValue> {
+        let text = self.default.filter(|text| *text != "auto")?;
+        match self.kind {
+            Kind::Int { .. } => text.parse().ok().map(SettingValue::Int),
+            Kind::Float => text.parse().ok().map(SettingValue::Float),
+            Kind::Bool => text.parse().ok().map(SettingValue::Bool),
+            Kind::Word(_) => Some(SettingValue::Word(text.to_owned())),
+            Kind::Ints => {
+                let inner = text.trim_matches(['[', ']']).split(',');
+                let ints = inner.map(|int| int.trim().parse().ok());
+                ints.collect::<Option<Vec<_>>>().map(SettingValue::Ints)
+            }
+            Kind::Circuit => (text == "hqc_tf").then(|| SettingValue::Circuit(Ansatz::hqc_tf())),
+        }
+    }
+}
+
 /// The settings of one call. A setting whose default is `auto` and which was not given is absent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings(pub BTreeMap<&'static str, SettingValue>);
 
 impl Settings {
@@ -95,6 +119,28 @@ impl Settings {
             Some(SettingValue::Word(word)) => word,
             _ => "",
         }
+    }
+
+    /// A circuit, if it is there.
+    pub fn circuit(&self, name: &str) -> Option<&Ansatz> {
+        match self.0.get(name) {
+            Some(SettingValue::Circuit(ansatz)) => Some(ansatz),
+            _ => None,
+        }
+    }
+
+    /// These settings, and the defaults of those that are not among them.
+    #[must_use]
+    pub fn filled<'s>(&self, all: impl IntoIterator<Item = &'s Setting>) -> Settings {
+        let mut filled = self.clone();
+        for setting in all {
+            if let (false, Some(value)) =
+                (filled.0.contains_key(setting.name), setting.default_value())
+            {
+                filled.0.insert(setting.name, value);
+            }
+        }
+        filled
     }
 
     /// A list of whole numbers, or an empty one when absent.

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use hqcc_compiler::ops::{Kind, LAYERS, OPS, Setting};
 use hqcc_compiler::passes::loss::Loss;
+use hqcc_compiler::passes::rewrite::{METHODS, POSTS};
 use hqcc_compiler::quantum::gates::GATES;
 
 use super::Failure;
@@ -14,13 +15,15 @@ use crate::report::table::{Align, Table};
 enum Which {
     /// Layers that a model calls.
     Layers,
+    /// Rules: what annotations and rewrites do to layers.
+    Rules,
     /// Gates that a circuit is made of.
     Gates,
     /// Operations of the graph.
     Graph,
 }
 
-/// List the layers, losses and gates of the language, and the operations of the graph.
+/// List the layers, losses, rules and gates of the language, and the operations of the graph.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     hqcc ops\n  \
@@ -37,6 +40,9 @@ impl Ops {
         let mut lists = Vec::new();
         if wanted(Which::Layers) {
             lists.push(layers());
+        }
+        if wanted(Which::Rules) {
+            lists.push(rules());
         }
         if wanted(Which::Gates) {
             lists.push(gates());
@@ -66,6 +72,27 @@ fn layers() -> String {
     format!("{table}\nlosses: {}\n", losses.join(", "))
 }
 
+fn rules() -> String {
+    let mut table = words(["rule", "what it does", "settings"]);
+    for method in METHODS {
+        let settings = (method.settings)();
+        let settings: Vec<String> = settings.into_iter().map(setting).collect();
+        let row = [method.name, method.doc, &settings.join(", ")];
+        table.row(row);
+    }
+    table.row([
+        "unused",
+        "parameters exist and are saved, nothing reads them",
+        "",
+    ]);
+    let mut posts = words(["post", "what becomes of a circuit's readout", "settings"]);
+    for post in POSTS {
+        let settings: Vec<String> = post.settings.iter().map(setting).collect();
+        posts.row([post.name, post.doc, &settings.join(", ")]);
+    }
+    format!("{table}\n{posts}")
+}
+
 fn setting(setting: &Setting) -> String {
     let kind = match setting.kind {
         Kind::Int { .. } => "int".to_owned(),
@@ -73,6 +100,7 @@ fn setting(setting: &Setting) -> String {
         Kind::Bool => "bool".to_owned(),
         Kind::Word(words) => words.join("|"),
         Kind::Ints => "list".to_owned(),
+        Kind::Circuit => "circuit".to_owned(),
     };
     match setting.default {
         Some(default) => format!("{} = {default}", setting.name),
