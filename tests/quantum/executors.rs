@@ -66,7 +66,11 @@ impl Qpg {
             rule = rule.with("target", word(&self.target));
         }
         if self.post == Post::Lpp {
-            rule = rule.with("share", word(&self.share));
+            let share = match self.share {
+                Share::Layer => "layer",
+                Share::Circuit => "none",
+            };
+            rule = rule.with("share", SettingValue::Word(share.to_owned()));
         }
         rule
     }

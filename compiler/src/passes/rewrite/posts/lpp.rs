@@ -10,13 +10,13 @@ pub(super) const POST: Post = Post {
     readout: Readout::Probability,
     settings: &[Setting {
         name: "share",
-        kind: Kind::Word(&["circuit", "layer"]),
+        kind: Kind::Word(&["layer", "none"]),
         default: Some("layer"),
-        doc: "how far one set of `lpp` parameters reaches",
+        doc: "who shares one set of `lpp` parameters: the circuits of a layer, or none, one set each",
     }],
     add: |generation, read, [circuits, qubits], settings| {
         let sets = match settings.word("share") {
-            "circuit" => circuits,
+            "none" => circuits,
             _ => 1,
         };
         let init = Init::fan_in(qubits + 1);
