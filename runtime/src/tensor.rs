@@ -1,5 +1,6 @@
 //! Host tensors: a shape and its values, and the conversions between the order a user sees and the order in memory.
 
+use hqcc_compiler::tensor_type::{Layout, TensorType};
 use thiserror::Error;
 
 /// Values of a tensor on the host, row-major in the order its shape is written (images `[N, C, H, W]`, weights `[O, I, KH, KW]`).
@@ -124,6 +125,24 @@ pub fn kernel_to_memory<T: Copy>(shape: [usize; 4], logical: &[T]) -> Vec<T> {
 /// Reorders a convolution weight from the order in memory, `[KH, KW, I, O]`, to `[O, I, KH, KW]`; `shape` is `[O, I, KH, KW]`.
 pub fn kernel_from_memory<T: Copy>([o, i, kh, kw]: [usize; 4], memory: &[T]) -> Vec<T> {
     permute(memory, [kh, kw, i, o], [3, 2, 0, 1])
+}
+
+/// Values in the order of memory, from logical order.
+pub fn to_memory<T: Copy>(ty: &TensorType, values: &[T]) -> Vec<T> {
+    match (ty.layout, ty.shape.as_slice()) {
+        (Layout::Image, &[n, c, h, w]) if c > 1 => image_to_memory([n, c, h, w], values),
+        (Layout::Kernel, &[o, i, h, w]) => kernel_to_memory([o, i, h, w], values),
+        _ => values.to_vec(),
+    }
+}
+
+/// Values in logical order, from the order of memory.
+pub fn from_memory<T: Copy>(ty: &TensorType, memory: &[T]) -> Vec<T> {
+    match (ty.layout, ty.shape.as_slice()) {
+        (Layout::Image, &[n, c, h, w]) if c > 1 => image_from_memory([n, c, h, w], memory),
+        (Layout::Kernel, &[o, i, h, w]) => kernel_from_memory([o, i, h, w], memory),
+        _ => memory.to_vec(),
+    }
 }
 
 /// The values of a row-major tensor of `shape` with its axes in another `order`: axis `k` of the result is axis `order[k]`.

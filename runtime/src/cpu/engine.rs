@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use hqcc_compiler::program::Entry;
-use hqcc_compiler::tensor_type::{Layout, TensorType};
+use hqcc_compiler::tensor_type::TensorType;
 
 use super::call::Call;
 use super::plan::{Place, Plan, Step};
 use super::real::Real;
 use super::simd::{Isa, isa};
 use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs};
-use crate::tensor::{
-    Tensor, image_from_memory, image_to_memory, kernel_from_memory, kernel_to_memory,
-};
+use crate::tensor::{Tensor, from_memory, to_memory};
 
 /// Time spent in one kind of step.
 #[derive(Debug, Clone, PartialEq)]
@@ -409,24 +407,6 @@ fn check_shape(name: &str, ty: &TensorType, value: &Tensor) -> Result<(), Execut
         expected: ty.shape.clone(),
         found: value.shape().to_vec(),
     })
-}
-
-/// Values in the order of memory, from logical order.
-fn to_memory<T: Copy>(ty: &TensorType, values: &[T]) -> Vec<T> {
-    match (ty.layout, ty.shape.as_slice()) {
-        (Layout::Image, &[n, c, h, w]) if c > 1 => image_to_memory([n, c, h, w], values),
-        (Layout::Kernel, &[o, i, h, w]) => kernel_to_memory([o, i, h, w], values),
-        _ => values.to_vec(),
-    }
-}
-
-/// Values in logical order, from the order of memory.
-fn from_memory<T: Copy>(ty: &TensorType, memory: &[T]) -> Vec<T> {
-    match (ty.layout, ty.shape.as_slice()) {
-        (Layout::Image, &[n, c, h, w]) if c > 1 => image_from_memory([n, c, h, w], memory),
-        (Layout::Kernel, &[o, i, h, w]) => kernel_from_memory([o, i, h, w], memory),
-        _ => memory.to_vec(),
-    }
 }
 
 /// Values that fill a type, as a tensor.
