@@ -73,6 +73,7 @@ const CASES: &[(&str, Make)] = &[
     ("pad2d", maps::pad2d),
     ("permute", norms::permute),
     ("reduce_sum", maps::reduce_sum),
+    ("relayout", maps::relayout),
     ("relu", element_wise::relu),
     ("relu_grad", element_wise::relu_grad),
     ("reshape", maps::reshape),

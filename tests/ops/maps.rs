@@ -3,7 +3,7 @@
 use hqcc_compiler::graph::Op;
 use hqcc_compiler::ops::{
     AvgPool2d, AvgPool2dGrad, Concat, Crop2d, Displace, Dropout, MapAxis, MaxPool2d, MaxPool2dGrad,
-    Pad2d, ReduceSum, Reshape, Resize2d, Resize2dGrad, ResizeMode, Slice,
+    Pad2d, ReduceSum, Relayout, Reshape, Resize2d, Resize2dGrad, ResizeMode, Slice,
 };
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_tests::tolerance::Tolerance;
@@ -187,6 +187,25 @@ pub fn reshape(rng: &mut Rng) -> Case {
     let to = TensorType::plain([n, h * w, c]);
     let (from, to) = if rng.coin() { (ty, to) } else { (to, ty) };
     Case::new(Reshape { to }, vec![Arg::unit(rng, from)], Tolerance::Exact).wrt(&[0])
+}
+
+pub fn relayout(rng: &mut Rng) -> Case {
+    let shape = map(rng);
+    let count: usize = shape.iter().product();
+    let half = shape[0] * shape[1];
+    let mut pick = || match rng.int(0, 3) {
+        0 => TensorType::plain([half, count / half]),
+        1 => TensorType::image([shape[2], shape[0], shape[3], shape[1]]),
+        2 => TensorType::kernel([shape[1], shape[3], shape[2], shape[0]]),
+        _ => TensorType::kernel(shape),
+    };
+    let (from, to) = (pick(), pick());
+    Case::new(
+        Relayout { to },
+        vec![Arg::unit(rng, from)],
+        Tolerance::Exact,
+    )
+    .wrt(&[0])
 }
 
 pub fn reduce_sum(rng: &mut Rng) -> Case {

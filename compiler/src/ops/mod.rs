@@ -27,6 +27,7 @@ mod max_pool2d;
 mod pad2d;
 mod permute;
 mod reduce_sum;
+mod relayout;
 mod relu;
 mod reshape;
 mod resize2d;
@@ -67,6 +68,7 @@ pub use max_pool2d::{MaxPool2d, MaxPool2dGrad};
 pub use pad2d::{Crop2d, Pad2d};
 pub use permute::Permute;
 pub use reduce_sum::ReduceSum;
+pub use relayout::Relayout;
 pub use relu::{Relu, ReluGrad};
 pub use reshape::Reshape;
 pub use resize2d::{Resize2d, Resize2dGrad, ResizeMode};
@@ -181,6 +183,10 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<Parameter>("parameter", "a tensor kept between steps"),
     OpInfo::of::<Permute>("permute", "axes in another order"),
     OpInfo::of::<ReduceSum>("reduce_sum", "sum over axes, which stay with extent one"),
+    OpInfo::of::<Relayout>(
+        "relayout",
+        "the same values, counted in logical order, as another shape and layout",
+    ),
     OpInfo::of::<Relu>("relu", "max(x, 0)"),
     OpInfo::of::<ReluGrad>("relu_grad", "dy where x > 0, else 0"),
     OpInfo::of::<Reshape>("reshape", "the same bytes under another shape"),

@@ -36,6 +36,7 @@ mod plan;
 pub mod real;
 mod rearrange;
 mod reduce_sum;
+mod relayout;
 mod resize2d;
 mod scratch;
 mod shared;
@@ -98,6 +99,7 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "pad2d" => rearrange::pad2d,
         "permute" => permute::permute,
         "reduce_sum" => reduce_sum::reduce_sum,
+        "relayout" => relayout::relayout,
         "relu" => element_wise::relu,
         "relu_grad" => element_wise::relu_grad,
         "reshape" => rearrange::reshape,
