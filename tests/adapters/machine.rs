@@ -22,14 +22,26 @@ pub struct File {
     project: elaborate::Project,
     /// What its sections ask for.
     pub study: Study,
+    /// The size of the network's input.
+    pub size: Size,
 }
 
 impl File {
-    /// Reads a text that is right; [`TRAIN`] is added to it.
+    /// Reads a text that is right, for two images of 8 x 8; [`TRAIN`] is added to it.
     pub fn new(text: &str) -> File {
+        let size = Size {
+            batch: 2,
+            channels: 1,
+            height: 8,
+            width: 8,
+        };
+        File::sized(&format!("{text}\n{TRAIN}"), size)
+    }
+
+    /// Reads a text that is right.
+    pub fn sized(text: &str, size: Size) -> File {
         let mut world = MemoryWorld::default();
-        let text = format!("{text}\n{TRAIN}");
-        world.files.insert("main.hqc".into(), text);
+        world.files.insert("main.hqc".into(), text.into());
         let mut sources = Sources::default();
         let loaded = elaborate::load(&mut sources, &world, "main.hqc", &[]);
         let project = loaded.unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)));
@@ -40,33 +52,26 @@ impl File {
             world,
             project,
             study,
+            size,
         }
     }
 
-    /// The network for two images of 8 x 8, before its rules or after.
+    /// The network, before its rules or after.
     pub fn network(&self, training: bool, rules: bool) -> Network {
         self.attempt(training, rules)
             .unwrap_or_else(|errors| panic!("{}", render_all(&errors, &self.sources)))
     }
 
-    /// What the compiler says of a text that is wrong.
-    pub fn refused(&self) -> String {
-        match self.attempt(true, true) {
-            Ok(_) => panic!("this should be refused"),
-            Err(errors) => render_all(&errors, &self.sources),
-        }
-    }
-
     fn attempt(&self, training: bool, rules: bool) -> Result<Network, Vec<Diagnostic>> {
-        let size = Size {
-            batch: 2,
-            channels: 1,
-            height: 8,
-            width: 8,
-        };
         let (sources, world) = (&self.sources, &self.world);
-        let mut network =
-            elaborate::network(sources, world, &self.project, &self.study, size, training)?;
+        let mut network = elaborate::network(
+            sources,
+            world,
+            &self.project,
+            &self.study,
+            self.size,
+            training,
+        )?;
         if rules {
             elaborate::apply(&mut network)?;
         }
@@ -150,6 +155,12 @@ impl Machine {
         self.executor
             .read_values(name)
             .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Runs an entry on given inputs.
+    pub fn step(&mut self, name: &str, inputs: &[(&str, &[f64])]) -> Values {
+        let outputs = self.executor.step(name, inputs);
+        outputs.unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// Runs an entry on the images and masks of all cases.
