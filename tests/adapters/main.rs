@@ -1,5 +1,6 @@
 //! What annotations and rules do to the layers they name, in numbers.
 
+mod conv_lora;
 mod freeze;
 mod machine;
 mod start;

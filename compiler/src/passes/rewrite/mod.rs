@@ -3,6 +3,7 @@
 //! What can be done to a layer is a [`Method`]: a file of this folder and a line in [`METHODS`]. What becomes of a
 //! circuit's readout is a [`Post`]: a file of `posts/` and a line in [`POSTS`].
 
+mod conv_lora;
 mod freeze;
 mod path;
 mod posts;
@@ -44,7 +45,7 @@ pub enum Does {
 }
 
 /// Every method, by name.
-pub const METHODS: &[Method] = &[freeze::METHOD, qpg::METHOD, qpga::METHOD];
+pub const METHODS: &[Method] = &[conv_lora::METHOD, freeze::METHOD, qpg::METHOD, qpga::METHOD];
 
 /// The method of that name.
 pub fn method(name: &str) -> Option<&'static Method> {
