@@ -1,5 +1,6 @@
 //! Post-processings: what a circuit's readout becomes before it is a weight.
 
+mod affine;
 mod lpp;
 mod rce;
 mod sst;
@@ -26,7 +27,7 @@ pub struct Post {
 }
 
 /// Every post-processing, by name.
-pub const POSTS: &[Post] = &[lpp::POST, rce::POST, sst::POST];
+pub const POSTS: &[Post] = &[affine::POST, lpp::POST, rce::POST, sst::POST];
 
 /// Their names.
 pub(super) const NAMES: &[&str] = &{
