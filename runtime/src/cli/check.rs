@@ -16,8 +16,8 @@ use crate::train::progress::MessageFormat;
 
 /// Check a .hqc file and show what its network is and needs, without touching a device.
 ///
-/// The table has a line per layer: the shape of its output for the batch of the `train` section, its trained, frozen and
-/// (where there are any) unused parameters, the weights that circuits generate for it, those circuits, their angles, angles per generated weight, and
+/// The table has a line per layer: the shape of its output for the batch of the `train` section, its trained and frozen
+/// parameters (and, where there are any, those of `conv_lora` among the trained, and the unused ones), the weights that circuits generate for it, those circuits, their angles, angles per generated weight, and
 /// the floating-point operations of a forward pass. Below it stand the totals and the memory of a training step.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -101,14 +101,20 @@ impl Cost {
 
 fn text(model: &str, input: &str, summary: &Summary, cost: &Cost) -> String {
     let words = ["layer", "op", "output"].map(|name| (name, Align::Left));
-    // A network without unused layers has no column for them.
+    // A network without adapters or unused layers has no columns for them.
+    let adapters = summary.layers.iter().any(|row| row.adapter > 0);
+    let adapter = adapters.then_some("adapter");
     let unused = (summary.unused > 0).then_some("unused");
-    let numbers = ["trained", "frozen"].into_iter().chain(unused);
+    let numbers = ["trained"]
+        .into_iter()
+        .chain(adapter)
+        .chain(["frozen"])
+        .chain(unused);
     let numbers = numbers.chain(["generated", "circuits", "angles", "ratio", "FLOP"]);
     let numbers = numbers.map(|name| (name, Align::Right));
     let mut table = Table::new(words.into_iter().chain(numbers));
     for row in &summary.layers {
-        table.row(entries(row, unused.is_some()));
+        table.row(entries(row, adapters, unused.is_some()));
     }
     let totals = [summary.trained, summary.frozen, summary.generated].map(|n| grouped(n as u64));
     let [trained, frozen, generated] = totals;
@@ -141,7 +147,7 @@ fn text(model: &str, input: &str, summary: &Summary, cost: &Cost) -> String {
     text
 }
 
-fn entries(row: &LayerRow, unused: bool) -> Vec<String> {
+fn entries(row: &LayerRow, adapters: bool, unused: bool) -> Vec<String> {
     let count = |n: usize| {
         if n == 0 {
             String::from("-")
@@ -150,7 +156,9 @@ fn entries(row: &LayerRow, unused: bool) -> Vec<String> {
         }
     };
     let mut entries = vec![row.path.clone(), row.op.clone(), row.output.clone()];
-    entries.extend([row.trained, row.frozen].map(count));
+    entries.push(count(row.trained));
+    entries.extend(adapters.then(|| count(row.adapter)));
+    entries.push(count(row.frozen));
     entries.extend(unused.then(|| count(row.unused)));
     entries.push(count(row.generated));
     match &row.generation {
