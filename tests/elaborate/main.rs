@@ -212,6 +212,29 @@ fn dropout_is_there_in_training_alone() {
 }
 
 #[test]
+fn lists_of_tensors_and_numbers_add_up() {
+    let text = "
+        let widths = [2] + [3, 4]
+        model M {
+          input ct: [1, H, W]
+          all = []
+          repeat i in 0 to len(widths) - 1 {
+            x[i] = conv(ct, widths[i])
+            all = [x[i]] + all
+          }
+          wide = concat(all, ct)
+          head = conv(wide, channels(all[0]) - 3)
+          output head
+        }";
+    let network = built(text, &[]);
+    let wide = network.layers.iter().find(|layer| layer.path == "wide");
+    let wide = wide.expect("a layer").inputs.iter();
+    let names: Vec<_> = wide.map(|id| network.graph.name(*id)).collect();
+    assert_eq!(names, ["x[2]", "x[1]", "x[0]", "ct"]);
+    assert!(refused(&text.replace("+ all", "+ 1"), &[]).contains("value::kind"));
+}
+
+#[test]
 fn maps_are_cut_moved_and_measured() {
     let text = "
         model M {

@@ -456,6 +456,9 @@ impl<'a> Elaborator<'a> {
         }
         let a = self.eval(left, frame, &inner)?;
         let b = self.eval(right, frame, &inner)?;
+        if let (Value::List(a), BinaryOp::Add, Value::List(b)) = (&a, op, &b) {
+            return self.list([a.items(), b.items()].concat(), expr.span);
+        }
         if matches!((&a, &b), (Value::Tensor(_), _) | (_, Value::Tensor(_))) {
             return self.tensor_arithmetic(expr, op, [(left, a), (right, b)], frame, place);
         }
