@@ -1,5 +1,8 @@
 //! What the tests share.
 
+pub mod digest;
+pub mod machine;
+pub mod networks;
 pub mod tolerance;
 
 use std::fmt::Display;

@@ -82,10 +82,17 @@ impl World for MemoryWorld {
 }
 
 /// The folder of files that are part of the compiler: `import "std/blocks.hqc" as b`.
-const STANDARD: [(&str, &str); 1] = [(
-    "std/blocks.hqc",
-    include_str!("../../../models/std/blocks.hqc"),
-)];
+const STANDARD: [(&str, &str); 3] = [
+    (
+        "std/blocks.hqc",
+        include_str!("../../../models/std/blocks.hqc"),
+    ),
+    (
+        "std/res2net.hqc",
+        include_str!("../../../models/std/res2net.hqc"),
+    ),
+    ("std/vgg.hqc", include_str!("../../../models/std/vgg.hqc")),
+];
 
 /// The names of the built-in files.
 pub fn standard_files() -> impl Iterator<Item = &'static str> {

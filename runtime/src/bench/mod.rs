@@ -1,5 +1,6 @@
 //! Timings: medians over repeated runs on a named device, as a table and as JSON.
 
+pub mod networks;
 pub mod qpg;
 pub mod steps;
 

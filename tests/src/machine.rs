@@ -7,7 +7,7 @@ use hqcc::executor::Executor;
 use hqcc::tensor::Tensor;
 use hqcc_compiler::program::Entry;
 
-/// An executor under test. State and inputs are written in logical order; a failure ends the test.
+/// An executor under test: state and inputs are written in logical order; a failure ends the test.
 pub trait Machine {
     /// Prepares an entry.
     fn load(&mut self, name: &str, entry: &Entry);

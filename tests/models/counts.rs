@@ -1,0 +1,137 @@
+//! Parameters of every variant, and angles of every hybrid one.
+
+use hqcc_compiler::elaborate::Size;
+use hqcc_compiler::steps;
+use hqcc_compiler::summary::summarise;
+use hqcc_tests::networks;
+
+const VGG16: &str = "encoder = [2, 2, 3, 3, 3]";
+
+/// File, model, channels and side of the input; all parameters of the original, and those of them that it never computes.
+const VARIANTS: [(&str, &str, usize, usize, usize, usize); 16] = [
+    ("unet.hqc", "UNet()", 1, 256, 31_036_481, 0),
+    ("unet.hqc", "UNet()", 3, 256, 31_037_633, 0),
+    ("unet.hqc", "UNet(bilinear = true)", 1, 256, 17_261_825, 0),
+    ("unet.hqc", "UNet(bilinear = true)", 3, 256, 17_262_977, 0),
+    ("unet.hqc", "UNet(classes = 2)", 1, 256, 31_036_546, 0),
+    ("unetpp.hqc", "Nested()", 1, 256, 9_162_753, 0),
+    ("unetpp.hqc", "Nested()", 3, 256, 9_163_329, 0),
+    (
+        "unetpp.hqc",
+        "Nested(deep_supervision = true)",
+        1,
+        256,
+        9_162_852,
+        0,
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP(widths = [256, 128, 64, 32, 16])",
+        3,
+        256,
+        39_347_345,
+        4_720_640,
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP(norm = true, widths = [256, 128, 64, 32, 16])",
+        3,
+        256,
+        39_355_793,
+        4_720_640,
+    ),
+    ("unetpp.hqc", "UNetPP()", 3, 256, 69_400_193, 4_720_640),
+    ("unetpp.hqc", "UNetPP()", 1, 256, 69_400_193, 4_720_640),
+    (
+        "unetpp.hqc",
+        "UNetPP(norm = true)",
+        3,
+        256,
+        69_408_641,
+        4_720_640,
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP(widths = [512, 256, 128, 64, 64])",
+        3,
+        256,
+        47_056_769,
+        4_720_640,
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP(widths = [512, 256, 128, 64])",
+        3,
+        256,
+        34_150_529,
+        4_720_640,
+    ),
+    ("msnet.hqc", "MSNet()", 1, 256, 29_741_329, 2_049_000),
+];
+
+fn size(channels: usize, side: usize) -> Size {
+    Size {
+        batch: 1,
+        channels,
+        height: side,
+        width: side,
+    }
+}
+
+#[test]
+fn every_variant_has_as_many_parameters_as_the_original() {
+    for (file, model, channels, side, all, unused) in VARIANTS {
+        let loss = if model.contains("classes") {
+            "cross_entropy"
+        } else {
+            "bce"
+        };
+        let network = networks::model(file, model, loss, size(channels, side));
+        let network = network.unwrap_or_else(|e| panic!("{e}"));
+        let graph = steps::rewritten(network.training, &network.rules);
+        let found = summarise(&graph.unwrap_or_else(|e| panic!("{model}: {e}")));
+        let found = (found.trained, found.unused);
+        assert_eq!(found, (all - unused, unused), "{file}: {model}");
+    }
+}
+
+#[test]
+fn the_sixteenth_vgg_is_the_default() {
+    let count = |model: &str| {
+        let network = networks::model("unetpp.hqc", model, "bce", size(1, 64));
+        let network = network.unwrap_or_else(|e| panic!("{e}"));
+        network.training.len()
+    };
+    assert_eq!(count("UNetPP()"), count(&format!("UNetPP({VGG16})")));
+    assert!(count("UNetPP(encoder = [2, 2, 4, 4, 4])") > count("UNetPP()"));
+}
+
+/// File, settings, layer; circuits, qubits, angles, weights.
+const HYBRID: [(&str, &[&str], &str, [usize; 4]); 4] = [
+    ("qunet.hqc", &[], "outc", [1, 6, 12, 64]),
+    ("qunetpp.hqc", &[], "head", [9, 6, 108, 576]),
+    (
+        "qunetpp.hqc",
+        &["model.widths=[256, 128, 64, 32, 16]"],
+        "head",
+        [9, 4, 72, 144],
+    ),
+    ("qmsnet.hqc", &[], "output1", [9, 6, 108, 576]),
+];
+
+#[test]
+fn the_last_convolution_of_each_hybrid_network_has_the_circuits_of_the_paper() {
+    for (file, settings, path, wanted) in HYBRID {
+        let network = networks::experiment(file, settings, size(1, 256));
+        let network = network.unwrap_or_else(|e| panic!("{e}"));
+        let graph = steps::rewritten(network.training, &network.rules);
+        let found = summarise(&graph.unwrap_or_else(|e| panic!("{file}: {e}")));
+        let generated: Vec<_> = found
+            .layers
+            .iter()
+            .filter_map(|row| Some((row.path.as_str(), row.generation.as_ref()?)))
+            .map(|(path, g)| (path, [g.circuits, g.qubits, g.angles, g.weights]))
+            .collect();
+        assert_eq!(generated, [(path, wanted)], "{file} {settings:?}");
+    }
+}

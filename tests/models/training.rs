@@ -1,0 +1,160 @@
+//! Each hybrid network, at a small width, learns on phantoms.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hqcc::cpu::CpuExecutor;
+use hqcc::data::{Cases, DataSettings, Dataset, Layout, PhantomSettings};
+use hqcc::executor::Executor;
+use hqcc::train::checkpoint::Position;
+use hqcc::train::folder::RunFolder;
+use hqcc::train::log::{self, Record};
+use hqcc::train::network::{EVALUATE, Network, TRAIN};
+use hqcc::train::progress::Reporter;
+use hqcc::train::run_loop::{Ending, Run, Schedule};
+use hqcc::train::samples::SliceSamples;
+use hqcc_compiler::elaborate::Size;
+use hqcc_compiler::experiment::{Keep, Metric};
+use hqcc_compiler::passes::optimiser::Optimiser;
+use hqcc_compiler::program::{Entry, FORMAT, Program};
+use hqcc_compiler::steps;
+use hqcc_tests::networks::{self, Networks};
+
+use crate::gpu;
+
+const SIDE: usize = 32;
+const BATCH: usize = 4;
+const SEED: u64 = 3;
+
+/// The experiments and the settings that make them small.
+const EXPERIMENTS: [(&str, &[&str]); 3] = [
+    ("qunet.hqc", &["model.base=4"]),
+    (
+        "qunetpp.hqc",
+        &["model.base=4", "model.widths=[16, 8, 8, 8, 8]"],
+    ),
+    ("qmsnet.hqc", &["model.base=8", "model.units=[1, 1, 1, 1]"]),
+];
+
+fn network(file: &str, settings: &[&str], batch: usize) -> Networks {
+    let size = Size {
+        batch,
+        channels: 1,
+        height: SIDE,
+        width: SIDE,
+    };
+    networks::experiment(file, settings, size).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The experiment's optimiser with a rate for few steps.
+fn optimiser(network: &Networks) -> Optimiser {
+    let mut optimiser = network.recipe.optimiser.clone();
+    if let Optimiser::Adam { lr, .. } = &mut optimiser {
+        *lr = 1e-2;
+    }
+    optimiser
+}
+
+fn program(file: &str, settings: &[&str], samples: &SliceSamples) -> Program {
+    let mut entries = BTreeMap::new();
+    for (split, role) in [
+        (&samples.dataset.train, TRAIN),
+        (&samples.dataset.test, EVALUATE),
+    ] {
+        for batch in [BATCH, split.len() % BATCH] {
+            if batch == 0 {
+                continue;
+            }
+            let mut network = network(file, settings, batch);
+            network.recipe.optimiser = optimiser(&network);
+            let graph = match role {
+                TRAIN => steps::train(network.training, &network.rules, &network.recipe),
+                _ => steps::evaluate(network.evaluation, &network.rules, &network.recipe.loss),
+            };
+            let graph = graph.unwrap_or_else(|e| panic!("{file}: {e}"));
+            entries.insert(format!("{role}.{batch}"), Entry { graph });
+        }
+    }
+    Program {
+        format: FORMAT,
+        model: file.into(),
+        entries,
+    }
+}
+
+fn samples() -> SliceSamples {
+    let settings = DataSettings {
+        layout: Layout::Phantom,
+        size: [SIDE, SIDE],
+        train: Cases::from(0..2),
+        test: Cases::from(2..3),
+        phantom: PhantomSettings {
+            slices: 12,
+            pixels: 48,
+            ..PhantomSettings::default()
+        },
+        ..DataSettings::default()
+    };
+    SliceSamples {
+        dataset: Dataset::open(&settings, Path::new("."), &|_| {}).expect("phantoms need no file"),
+        batch: BATCH,
+        seed: SEED,
+    }
+}
+
+/// The mean losses of two epochs.
+fn losses(file: &str, settings: &[&str], executor: Box<dyn Executor>) -> Vec<f64> {
+    let samples = samples();
+    let program = program(file, settings, &samples);
+    let optimiser = optimiser(&network(file, settings, BATCH));
+    let mut learner = Network::load(executor, &program, &optimiser, SEED, &[TRAIN, EVALUATE])
+        .unwrap_or_else(|e| panic!("{file}: {e}"));
+    learner.initialise(SEED).expect("the state is there");
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(root.path(), "run").expect("a folder");
+    let schedule = Schedule {
+        epochs: 2,
+        keep: Keep::Best(Metric::Dsc),
+        save_every: 0,
+    };
+    let ending = Run {
+        learner: &mut learner,
+        samples: &samples,
+        schedule,
+        folder: &folder,
+        reporter: &mut Reporter::silent(),
+        stop: &|| false,
+    }
+    .train(&mut Position::start(SEED));
+    assert_eq!(ending.expect("training goes through"), Ending::Finished);
+    let records = log::read(folder.path()).expect("the metrics are there");
+    let losses = records.iter().filter_map(|record| match record {
+        Record::Epoch { loss, .. } => Some(*loss),
+        _ => None,
+    });
+    losses.collect()
+}
+
+fn check(file: &str, losses: &[f64]) {
+    println!("{file}: {losses:?}");
+    let [first, second] = losses else {
+        panic!("{file}: two epochs, not {losses:?}")
+    };
+    assert!(second < &(0.95 * first), "{file}: {losses:?}");
+}
+
+#[test]
+fn every_hybrid_network_learns_on_the_cpu() {
+    for (file, settings) in EXPERIMENTS {
+        let executor = Box::new(CpuExecutor::<f32>::new());
+        check(file, &losses(file, settings, executor));
+    }
+}
+
+#[test]
+fn every_hybrid_network_learns_on_the_gpu() {
+    for (file, settings) in EXPERIMENTS {
+        let Some(executor) = gpu() else { return };
+        check(file, &losses(file, settings, Box::new(executor)));
+    }
+}
