@@ -235,6 +235,32 @@ fn lists_of_tensors_and_numbers_add_up() {
 }
 
 #[test]
+fn overlapping_pools_have_the_sizes_of_the_originals() {
+    let text = "
+        model M {
+          input ct: [1, H, W]
+          a = max_pool(ct, 3, stride = 2)
+          b = max_pool(ct, 3, stride = 2, padding = 1)
+          c = avg_pool(a, 2, ceil = true)
+          head = conv(pad(a, bottom = 1, right = 1), 1)
+          output head
+        }";
+    let size = Size {
+        batch: 1,
+        channels: 1,
+        height: 128,
+        width: 128,
+    };
+    let tried = attempt(text, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let network = tried.network(size).unwrap_or_else(|e| panic!("{e}"));
+    let sizes = network
+        .layers
+        .iter()
+        .map(|l| network.graph.ty(l.output).shape[2]);
+    assert_eq!(sizes.collect::<Vec<_>>(), [63, 64, 32, 64, 64]);
+}
+
+#[test]
 fn maps_are_cut_moved_and_measured() {
     let text = "
         model M {

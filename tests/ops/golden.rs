@@ -1,4 +1,5 @@
-//! Ops against PyTorch in double precision: golden/ops.json holds cases computed by PyTorch 2.15.0 (seed 20260127).
+//! Ops against PyTorch in double precision: golden/ops.json and golden/maps.json hold cases computed by PyTorch 2.15.0
+//! (seeds 20260127 and 20260301).
 
 use std::collections::BTreeMap;
 
@@ -64,9 +65,14 @@ impl Values {
 }
 
 fn golden() -> Golden {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/ops.json");
-    let text = std::fs::read_to_string(path).expect("golden/ops.json");
-    serde_json::from_str(&text).expect("golden/ops.json")
+    let read = |name: &str| -> Golden {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/");
+        let text = std::fs::read_to_string(folder.to_owned() + name).expect(name);
+        serde_json::from_str(&text).expect(name)
+    };
+    let mut all = read("ops.json");
+    all.cases.extend(read("maps.json").cases);
+    all
 }
 
 fn case(golden: &GoldenCase) -> Case {
