@@ -16,19 +16,25 @@ struct Geometry {
 
 fn geometry(rng: &mut Rng) -> Geometry {
     loop {
-        let groups = rng.pick(&[1, 1, 1, 2, 3]);
+        let mut groups = rng.pick(&[1, 1, 1, 2, 3]);
         let conv = Conv2d {
             stride: [rng.pick(&[1, 1, 2, 3]), rng.pick(&[1, 1, 2])],
             padding: [rng.int(0, 2), rng.int(0, 2)],
             dilation: [rng.pick(&[1, 1, 2]), rng.pick(&[1, 1, 2])],
-            groups,
+            groups: 1,
         };
         let channels = |rng: &mut Rng| rng.pick(&[1, 2, 3, 5, 8, 17, 33, 64]);
-        let (i, o) = (channels(rng), channels(rng));
+        let (mut i, mut o) = (channels(rng), channels(rng));
+        // Every channel for itself now and then.
+        if rng.int(0, 3) == 0 {
+            groups = rng.pick(&[2, 16, 21, 70]);
+            (i, o) = (1, 1);
+        }
         let kernel = [rng.int(1, 4), rng.int(1, 4)];
         let size = [rng.int(1, 11), rng.int(1, 19)];
         let batch = rng.int(1, 3);
         if let Ok([oh, ow]) = conv.output_size(size, kernel) {
+            let conv = Conv2d { groups, ..conv };
             return Geometry {
                 conv,
                 x: [batch, i * groups, size[0], size[1]],

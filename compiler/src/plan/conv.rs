@@ -48,6 +48,11 @@ impl ConvShape {
         self.kh * self.kw
     }
 
+    /// Whether every channel is a group of its own.
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && (self.cin, self.cout) == (1, 1)
+    }
+
     /// Whether every input pixel belongs to exactly one window and one tap.
     fn has_phases(&self) -> bool {
         (self.kh, self.kw) == (self.sh, self.sw)
@@ -91,6 +96,9 @@ impl Lowering<'_> {
     /// # Errors
     /// As [`Lowering::dispatch`].
     pub fn conv(&mut self, shape: ConvShape) -> Result<(), LowerError> {
+        if shape.is_depthwise() {
+            return self.depthwise(shape, false);
+        }
         let (m, k) = (shape.batch * shape.oh * shape.ow, shape.taps() * shape.cin);
         self.conv_kernel("conv2d", shape, &shape.product(m, shape.cout, k), false)
     }
@@ -100,6 +108,9 @@ impl Lowering<'_> {
     /// # Errors
     /// As [`Lowering::dispatch`].
     pub fn conv_transpose(&mut self, shape: ConvShape) -> Result<(), LowerError> {
+        if shape.is_depthwise() {
+            return self.depthwise(shape, true);
+        }
         let phases = shape.has_phases();
         let product = if phases {
             shape.product(
@@ -123,6 +134,21 @@ impl Lowering<'_> {
             },
             phases,
         )
+    }
+
+    fn depthwise(&mut self, shape: ConvShape, transposed: bool) -> Result<(), LowerError> {
+        let bias = self.input_types().len() == 3;
+        let constants = json!({ "c": shape, "bias": bias, "transposed": transposed });
+        let mut operands = vec![
+            ("x", Operand::Input(0)),
+            ("w", Operand::Input(1)),
+            ("y", Operand::Output),
+        ];
+        if bias {
+            operands.push(("bias", Operand::Input(2)));
+        }
+        let elements = self.output().elements();
+        self.per_element("shared/depthwise", elements, &constants, &operands)
     }
 
     fn conv_kernel(
@@ -158,6 +184,20 @@ impl Lowering<'_> {
     /// # Errors
     /// As [`Lowering::dispatch`].
     pub fn conv_grad_weight(&mut self, shape: ConvShape) -> Result<(), LowerError> {
+        if shape.is_depthwise() {
+            return self.reduce(
+                "shared/depthwise_grad_weight",
+                [
+                    shape.taps(),
+                    shape.batch * shape.oh * shape.ow,
+                    shape.groups,
+                ],
+                1,
+                &json!({ "c": shape }),
+                &[("x", Operand::Input(0)), ("dy", Operand::Input(1))],
+                Operand::Output,
+            );
+        }
         let (m, k) = (shape.taps() * shape.cin, shape.batch * shape.oh * shape.ow);
         let product = Product {
             a_along_k: false,

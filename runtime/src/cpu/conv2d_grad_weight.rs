@@ -233,14 +233,11 @@ impl<T: Real> Piece<'_, T> {
         {
             let (row, column) = (index / columns, index % columns);
             if self.cut.unfold {
-                for (tap, to) in to.chunks_exact_mut(depth).enumerate().take(s.taps()) {
-                    let (a, b) = (tap / s.kernel[1], tap % s.kernel[1]);
+                let line = s.kernel[1] * depth;
+                for (a, to) in to.chunks_exact_mut(line).enumerate().take(s.kernel[0]) {
                     let h = top + (row * s.stride[0] + a * s.dilation[0]) as isize;
-                    let w = left + (column * s.stride[1] + b * s.dilation[1]) as isize;
-                    match self.pixel(window.image, h, w, depth) {
-                        Some(from) => to.copy_from_slice(from),
-                        None => to.fill(T::zero()),
-                    }
+                    let w = left + (column * s.stride[1]) as isize;
+                    self.unfold_line(window.image, [h, w], depth, to);
                 }
             } else {
                 let (h, w) = (top + row as isize, left + column as isize);
@@ -248,6 +245,29 @@ impl<T: Real> Piece<'_, T> {
                     Some(from) => to[..depth].copy_from_slice(from),
                     None => to[..depth].fill(T::zero()),
                 }
+            }
+        }
+    }
+
+    /// The channels under one row of taps, the leftmost of which lies at `(h, w)`.
+    fn unfold_line(&self, image: usize, [h, w]: [isize; 2], depth: usize, to: &mut [T]) {
+        let s = self.shape;
+        let end = w + s.kernel[1] as isize;
+        // Neighbouring taps of all channels lie side by side.
+        if depth == s.in_channels && s.dilation[1] == 1 && w >= 0 && end <= s.in_size[1] as isize {
+            match self.pixel(image, h, w, 0) {
+                Some(_) => {
+                    let pixel = (image * s.in_size[0] + h as usize) * s.in_size[1] + w as usize;
+                    to.copy_from_slice(&self.x[pixel * depth..][..to.len()]);
+                }
+                None => to.fill(T::zero()),
+            }
+            return;
+        }
+        for (b, to) in to.chunks_exact_mut(depth).enumerate() {
+            match self.pixel(image, h, w + (b * s.dilation[1]) as isize, depth) {
+                Some(from) => to.copy_from_slice(from),
+                None => to.fill(T::zero()),
             }
         }
     }

@@ -4,7 +4,7 @@ use super::conv_shape::ConvShape;
 use super::conv2d::{conv2d, conv2d_grad_input};
 use super::conv2d_grad_weight::conv2d_grad_weight;
 use super::real::Real;
-use super::{winograd, winograd_weight};
+use super::{convolution, winograd, winograd_weight};
 
 /// Calls `f(input, weight, output)` with the indices of every product of the convolution.
 fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
@@ -55,17 +55,27 @@ fn check<T: Real>(s: &ConvShape, tolerance: f64) {
         want_dx[i] += dy[k].f64() * w[j].f64();
         want_dw[j] += x[i].f64() * dy[k].f64();
     });
-    let (mut y, mut dx, mut dw) = (
-        vec![T::nan(); s.out_len()],
-        vec![T::nan(); x.len()],
-        vec![T::nan(); w.len()],
-    );
+    let nothing = |like: &[T]| vec![T::nan(); like.len()];
+    // The direct way, then the one that the ops choose.
+    let [mut y, mut chosen_y] = [(); 2].map(|()| nothing(&dy));
+    let [mut dx, mut chosen_dx] = [(); 2].map(|()| nothing(&x));
+    let [mut dw, mut chosen_dw] = [(); 2].map(|()| nothing(&w));
     conv2d(s, &x, &w, Some(&bias), &mut y);
     conv2d_grad_input(s, &dy, &w, None, &mut dx);
     conv2d_grad_weight(s, &x, &dy, &mut dw);
-    for (name, got, want) in [("y", y, want_y), ("dx", dx, want_dx), ("dw", dw, want_dw)] {
+    convolution::forward(s, &x, &w, Some(&bias), &mut chosen_y);
+    convolution::grad_input(s, &dy, &w, None, &mut chosen_dx);
+    convolution::grad_weight(s, &x, &dy, &mut chosen_dw);
+    for (name, got, want) in [
+        ("y", y, &want_y),
+        ("dx", dx, &want_dx),
+        ("dw", dw, &want_dw),
+        ("chosen y", chosen_y, &want_y),
+        ("chosen dx", chosen_dx, &want_dx),
+        ("chosen dw", chosen_dw, &want_dw),
+    ] {
         let largest = want.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
-        for (k, (got, want)) in got.iter().zip(&want).enumerate() {
+        for (k, (got, want)) in got.iter().zip(want).enumerate() {
             let error = (got.f64() - want).abs() / largest;
             assert!(
                 error <= tolerance,
@@ -119,6 +129,14 @@ fn cases() -> Vec<ConvShape> {
         shape(1, [3, 3], [2, 2], [5, 5], [1, 2, 1, 1]),
         shape(1, [6, 6], [2, 2], [1, 1], [1, 1, 1, 1]),
         shape(1, [2, 2], [1024, 64], [1, 1], [1, 0, 1, 1]),
+        shape(2, [9, 7], [100, 100], [3, 3], [1, 1, 1, 100]),
+        shape(2, [10, 9], [80, 80], [3, 3], [2, 1, 1, 80]),
+        shape(1, [11, 9], [5, 5], [3, 3], [1, 2, 2, 5]),
+        shape(1, [9, 40], [160, 160], [5, 4], [3, 2, 1, 160]),
+        shape(2, [9, 7], [64, 1], [3, 3], [1, 1, 1, 1]),
+        shape(2, [9, 7], [48, 1], [3, 3], [2, 1, 2, 1]),
+        shape(3, [40, 30], [24, 40], [1, 1], [1, 0, 1, 1]),
+        shape(1, [13, 13], [3, 32], [5, 5], [2, 1, 2, 1]),
     ]
 }
 

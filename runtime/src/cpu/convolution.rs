@@ -7,10 +7,10 @@ use hqcc_compiler::tensor_type::TensorType;
 
 use super::call::{Call, WrongOp};
 use super::conv_shape::ConvShape;
-use super::conv2d::{conv2d as forward, conv2d_grad_input};
-use super::conv2d_grad_weight::conv2d_grad_weight as grad_weight;
 use super::real::Real;
-use super::{winograd, winograd_weight};
+use super::{
+    conv2d, conv2d_grad_weight, depthwise, pointwise, single_output, winograd, winograd_weight,
+};
 
 /// The geometry of a convolution from feature map `x` to feature map `y`.
 fn geometry(
@@ -42,35 +42,74 @@ fn kernel_size(weight: &TensorType) -> Result<[usize; 2], WrongOp> {
     Ok([h, w])
 }
 
-/// The tensors as single precision, if that is what they are and Winograd's algorithm suits the shape.
-fn as_single<'a, T: Real>(
-    shape: &ConvShape,
-    inputs: &[&'a [T]],
-    output: &'a mut [T],
-) -> Option<(Vec<&'a [f32]>, &'a mut [f32])> {
-    (TypeId::of::<T>() == TypeId::of::<f32>() && winograd::suits(shape)).then(|| {
-        (
-            inputs.iter().map(|x| bytemuck::cast_slice(x)).collect(),
-            bytemuck::cast_slice_mut(output),
-        )
-    })
+/// Slices of `T` as slices of single precision, if that is what `T` is.
+fn single<T: Real>(x: &[T]) -> Option<&[f32]> {
+    (TypeId::of::<T>() == TypeId::of::<f32>()).then(|| bytemuck::cast_slice(x))
+}
+
+/// Cross-correlation with zero padding, in the way that suits the shape.
+pub(super) fn forward<T: Real>(s: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
+    if winograd::suits(s)
+        && let (Some(x), Some(w)) = (single(x), single(w))
+    {
+        let bias = bias.and_then(single);
+        winograd::forward(s, x, w, bias, bytemuck::cast_slice_mut(y));
+    } else if depthwise::suits(s) {
+        depthwise::forward(s, x, w, bias, y);
+    } else if single_output::suits(s) {
+        single_output::forward(s, x, w, bias, y);
+    } else if pointwise::suits(s) {
+        pointwise::forward(s, x, w, bias, y);
+    } else {
+        conv2d::conv2d(s, x, w, bias, y);
+    }
+}
+
+/// The transpose of [`forward`] as a linear map, in the way that suits the shape.
+pub(super) fn grad_input<T: Real>(
+    s: &ConvShape,
+    dy: &[T],
+    w: &[T],
+    bias: Option<&[T]>,
+    dx: &mut [T],
+) {
+    if winograd::suits(s)
+        && let (Some(dy), Some(w)) = (single(dy), single(w))
+    {
+        let bias = bias.and_then(single);
+        winograd::grad_input(s, dy, w, bias, bytemuck::cast_slice_mut(dx));
+    } else if depthwise::suits(s) {
+        depthwise::grad_input(s, dy, w, bias, dx);
+    } else if pointwise::suits_grad_input(s) && bias.is_none() {
+        pointwise::grad_input(s, dy, w, dx);
+    } else {
+        conv2d::conv2d_grad_input(s, dy, w, bias, dx);
+    }
+}
+
+/// Gradient of [`forward`] for its weight, in the way that suits the shape.
+pub(super) fn grad_weight<T: Real>(s: &ConvShape, x: &[T], dy: &[T], dw: &mut [T]) {
+    if winograd::suits(s)
+        && let (Some(x), Some(dy)) = (single(x), single(dy))
+    {
+        winograd_weight::grad_weight(s, x, dy, bytemuck::cast_slice_mut(dw));
+    } else if depthwise::suits(s) {
+        depthwise::grad_weight(s, x, dy, dw);
+    } else if single_output::suits(s) {
+        single_output::grad_weight(s, x, dy, dw);
+    } else if pointwise::suits(s) {
+        pointwise::grad_weight(s, x, dy, dw);
+    } else {
+        conv2d_grad_weight::conv2d_grad_weight(s, x, dy, dw);
+    }
 }
 
 /// Cross-correlation with zero padding.
 pub fn conv2d<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let op = call.op::<ops::Conv2d>()?;
     let shape = geometry(op, &call.types[0], call.ty, kernel_size(&call.types[1])?)?;
-    if let Some((inputs, y)) = as_single(&shape, call.inputs, call.output) {
-        winograd::forward(&shape, inputs[0], inputs[1], inputs.get(2).copied(), y);
-        return Ok(());
-    }
-    forward(
-        &shape,
-        call.inputs[0],
-        call.inputs[1],
-        call.inputs.get(2).copied(),
-        call.output,
-    );
+    let bias = call.inputs.get(2).copied();
+    forward(&shape, call.inputs[0], call.inputs[1], bias, call.output);
     Ok(())
 }
 
@@ -83,17 +122,8 @@ pub fn conv_transpose2d<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> 
         &call.types[0],
         kernel_size(&call.types[1])?,
     )?;
-    if let Some((inputs, y)) = as_single(&shape, call.inputs, call.output) {
-        winograd::grad_input(&shape, inputs[0], inputs[1], inputs.get(2).copied(), y);
-        return Ok(());
-    }
-    conv2d_grad_input(
-        &shape,
-        call.inputs[0],
-        call.inputs[1],
-        call.inputs.get(2).copied(),
-        call.output,
-    );
+    let bias = call.inputs.get(2).copied();
+    grad_input(&shape, call.inputs[0], call.inputs[1], bias, call.output);
     Ok(())
 }
 
@@ -101,10 +131,6 @@ pub fn conv_transpose2d<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> 
 pub fn conv2d_grad_weight<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let op = call.op::<ops::Conv2dGradWeight>()?;
     let shape = geometry(&op.conv, &call.types[0], &call.types[1], op.kernel)?;
-    if let Some((inputs, dw)) = as_single(&shape, call.inputs, call.output) {
-        winograd_weight::grad_weight(&shape, inputs[0], inputs[1], dw);
-        return Ok(());
-    }
     grad_weight(&shape, call.inputs[0], call.inputs[1], call.output);
     Ok(())
 }

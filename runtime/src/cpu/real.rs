@@ -6,7 +6,7 @@ use std::iter::Sum;
 
 use super::conv_kernel::{Kernels, kernels_f32, kernels_f64};
 use super::functions::{exp_f32, exp_f64, gauss_f32, gauss_f64};
-use super::simd::Isa;
+use super::simd::{Isa, Work, with_vectors_f32, with_vectors_f64};
 
 /// A floating-point element type: `f32` to train in, `f64` for checks.
 pub trait Real:
@@ -29,6 +29,12 @@ pub trait Real:
 
     /// The convolution kernels of this type.
     fn conv_kernels(isa: Isa) -> &'static Kernels<Self>;
+
+    /// Does work on the best registers of this processor.
+    ///
+    /// # Safety
+    /// What the work asks for.
+    unsafe fn with_vectors(work: &impl Work<Self>);
 }
 
 impl Real for f32 {
@@ -57,6 +63,11 @@ impl Real for f32 {
     fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
         kernels_f32(isa)
     }
+
+    unsafe fn with_vectors(work: &impl Work<Self>) {
+        // SAFETY: passed on from the caller.
+        unsafe { with_vectors_f32(work) }
+    }
 }
 
 impl Real for f64 {
@@ -84,5 +95,10 @@ impl Real for f64 {
 
     fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
         kernels_f64(isa)
+    }
+
+    unsafe fn with_vectors(work: &impl Work<Self>) {
+        // SAFETY: passed on from the caller.
+        unsafe { with_vectors_f64(work) }
     }
 }

@@ -74,6 +74,49 @@ pub fn run<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Work written in terms of registers; [`Real::with_vectors`](super::real::Real::with_vectors) picks their type.
+pub trait Work<T> {
+    /// Does it. An implementation is `#[inline(always)]`, so that it is compiled for the registers it gets.
+    ///
+    /// # Safety
+    /// As [`Vector`] says; and what the work itself asks for.
+    unsafe fn run<V: Vector<Elem = T>>(&self);
+}
+
+macro_rules! with_vectors {
+    ($name:ident, $elem:ty, $wide:ident, $narrow:ident) => {
+        /// Does the work on the best registers of this processor.
+        ///
+        /// # Safety
+        /// What the work asks for.
+        pub unsafe fn $name(work: &impl Work<$elem>) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                use std::arch::x86_64::{$narrow, $wide};
+                #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+                unsafe fn avx512(work: &impl Work<$elem>) {
+                    unsafe { work.run::<$wide>() }
+                }
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2(work: &impl Work<$elem>) {
+                    unsafe { work.run::<$narrow>() }
+                }
+                match isa() {
+                    // SAFETY: the processor has these features; the rest is the caller's.
+                    Isa::Avx512 => return unsafe { avx512(work) },
+                    // SAFETY: as above.
+                    Isa::Avx2 => return unsafe { avx2(work) },
+                    Isa::Portable => {}
+                }
+            }
+            // SAFETY: any processor has these; the rest is the caller's.
+            unsafe { work.run::<Portable<$elem>>() }
+        }
+    };
+}
+with_vectors!(with_vectors_f32, f32, __m512, __m256);
+with_vectors!(with_vectors_f64, f64, __m512d, __m256d);
+
 /// A register of several elements.
 ///
 /// # Safety
