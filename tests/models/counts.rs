@@ -8,7 +8,7 @@ use hqcc_tests::networks;
 const VGG16: &str = "encoder = [2, 2, 3, 3, 3]";
 
 /// File, model, channels and side of the input; all parameters of the original, and those of them that it never computes.
-const VARIANTS: [(&str, &str, usize, usize, usize, usize); 16] = [
+const VARIANTS: [(&str, &str, usize, usize, usize, usize); 19] = [
     ("unet.hqc", "UNet()", 1, 256, 31_036_481, 0),
     ("unet.hqc", "UNet()", 3, 256, 31_037_633, 0),
     ("unet.hqc", "UNet(bilinear = true)", 1, 256, 17_261_825, 0),
@@ -66,6 +66,16 @@ const VARIANTS: [(&str, &str, usize, usize, usize, usize); 16] = [
         34_150_529,
         4_720_640,
     ),
+    ("unext.hqc", "UNeXt()", 3, 256, 1_471_921, 0),
+    ("unext.hqc", "UNeXt(classes = 2)", 3, 256, 1_471_938, 0),
+    (
+        "unext.hqc",
+        "UNeXt(widths = [8, 16, 32, 64, 128])",
+        1,
+        256,
+        253_561,
+        0,
+    ),
     ("msnet.hqc", "MSNet()", 1, 256, 29_741_329, 2_049_000),
 ];
 
@@ -107,7 +117,7 @@ fn the_sixteenth_vgg_is_the_default() {
 }
 
 /// File, settings, layer; circuits, qubits, angles, weights.
-const HYBRID: [(&str, &[&str], &str, [usize; 4]); 4] = [
+const HYBRID: [(&str, &[&str], &str, [usize; 4]); 6] = [
     ("qunet.hqc", &[], "outc", [1, 6, 12, 64]),
     ("qunetpp.hqc", &[], "head", [9, 6, 108, 576]),
     (
@@ -115,6 +125,13 @@ const HYBRID: [(&str, &[&str], &str, [usize; 4]); 4] = [
         &["model.widths=[256, 128, 64, 32, 16]"],
         "head",
         [9, 4, 72, 144],
+    ),
+    ("qunext.hqc", &[], "final", [1, 4, 8, 16]),
+    (
+        "qunext.hqc",
+        &["model.widths=[8, 16, 32, 64, 128]"],
+        "final",
+        [1, 3, 6, 8],
     ),
     ("qmsnet.hqc", &[], "output1", [9, 6, 108, 576]),
 ];

@@ -18,7 +18,7 @@ use crate::gpu;
 use crate::reference::{Digests, Reference};
 
 /// Every case, and the ones that a software driver runs as well.
-const CASES: [(&str, bool); 11] = [
+const CASES: [(&str, bool); 13] = [
     ("msnet", false),
     ("msnet_odd", false),
     ("nested", false),
@@ -27,6 +27,8 @@ const CASES: [(&str, bool); 11] = [
     ("unet_bilinear", false),
     ("unet_bilinear_odd", true),
     ("unet_odd", false),
+    ("unext", false),
+    ("unext_s", true),
     ("vgg13_depth4", false),
     ("vgg16", false),
     ("vgg16_bn", true),

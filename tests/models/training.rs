@@ -27,12 +27,13 @@ const BATCH: usize = 4;
 const SEED: u64 = 3;
 
 /// The experiments and the settings that make them small.
-const EXPERIMENTS: [(&str, &[&str]); 3] = [
+const EXPERIMENTS: [(&str, &[&str]); 4] = [
     ("qunet.hqc", &["model.base=4"]),
     (
         "qunetpp.hqc",
         &["model.base=4", "model.widths=[16, 8, 8, 8, 8]"],
     ),
+    ("qunext.hqc", &["model.widths=[4, 8, 8, 16, 16]"]),
     ("qmsnet.hqc", &["model.base=8", "model.units=[1, 1, 1, 1]"]),
 ];
 

@@ -23,7 +23,7 @@ macro_rules! model {
 }
 
 /// All of them.
-pub const NETWORKS: [Network; 3] = [
+pub const NETWORKS: [Network; 4] = [
     Network {
         names: ["msnet", "qmsnet"],
         file: "msnet.hqc",
@@ -50,6 +50,17 @@ pub const NETWORKS: [Network; 3] = [
             format!("UNetPP(base = {w}, widths = {widths:?})")
         },
         last: "head",
+    },
+    Network {
+        names: ["unext", "qunext"],
+        file: "unext.hqc",
+        text: model!("unext.hqc"),
+        width: 16,
+        call: |w| {
+            let widths = [1, 2, 8, 10, 16].map(|factor| factor * w);
+            format!("UNeXt(widths = {widths:?})")
+        },
+        last: "final",
     },
 ];
 
