@@ -20,22 +20,26 @@ fn add_rows(local: vec3<u32>, value: f32) -> f32 {
 
 @compute @workgroup_size({{ lanes }}, {{ depth }})
 fn batch_stats_join(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    let c = group.x * {{ lanes }}u + local.x;
+    let block = group.y * {{ groups_x }}u + group.x;
+    let c = block % {{ blocks }}u * {{ lanes }}u + local.x;
+    // The last workgroups may repeat the last sample.
+    let z = min(block / {{ blocks }}u, {{ outer - 1 }}u);
+    let base = z * {{ chunks * 2 * inner }}u;
     let inside = c < {{ inner }}u;
     var sum = 0.0;
-    let first = x[min(c, {{ inner - 1 }}u)];
+    let first = x[base + min(c, {{ inner - 1 }}u)];
     for (var i = local.y; i < {{ chunks }}u && inside; i += {{ depth }}u) {
-        sum += count(i) * (x[i * {{ 2 * inner }}u + c] - first);
+        sum += count(i) * (x[base + i * {{ 2 * inner }}u + c] - first);
     }
     let mean = first + add_rows(local, sum) / {{ rows }}.0;
     sum = 0.0;
     for (var i = local.y; i < {{ chunks }}u && inside; i += {{ depth }}u) {
-        let d = x[i * {{ 2 * inner }}u + c] - mean;
-        sum += x[i * {{ 2 * inner }}u + {{ inner }}u + c] + count(i) * d * d;
+        let d = x[base + i * {{ 2 * inner }}u + c] - mean;
+        sum += x[base + i * {{ 2 * inner }}u + {{ inner }}u + c] + count(i) * d * d;
     }
     let squares = add_rows(local, sum);
     if local.y == 0u && inside {
-        y[c] = mean;
-        y[{{ inner }}u + c] = squares / {{ rows }}.0;
+        y[z * {{ 2 * inner }}u + c] = mean;
+        y[z * {{ 2 * inner }}u + {{ inner }}u + c] = squares / {{ rows }}.0;
     }
 }

@@ -1,10 +1,10 @@
-//! Ops against PyTorch in double precision: golden/ops.json and golden/maps.json hold cases computed by PyTorch 2.15.0
-//! (seeds 20260127 and 20260301).
+//! Ops against PyTorch in double precision: golden/ops.json, golden/maps.json and golden/norms.json hold cases computed by
+//! PyTorch 2.15.0 (seeds 20260127, 20260301 and 20261123).
 
 use std::collections::BTreeMap;
 
 use hqcc::cpu::CpuExecutor;
-use hqcc_compiler::ops::{self, BatchNorm};
+use hqcc_compiler::ops::{self, BatchNorm, GroupNorm};
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_tests::tolerance::Tolerance;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::batch_norm::of_the_batch;
 use crate::case::{Arg, Build, Case};
+use crate::norms::of_its_groups;
 use crate::run::{double, single};
 
 #[derive(Deserialize)]
@@ -71,7 +72,9 @@ fn golden() -> Golden {
         serde_json::from_str(&text).expect(name)
     };
     let mut all = read("ops.json");
-    all.cases.extend(read("maps.json").cases);
+    for more in ["maps.json", "norms.json"] {
+        all.cases.extend(read(more).cases);
+    }
     all
 }
 
@@ -84,7 +87,12 @@ fn case(golden: &GoldenCase) -> Case {
         .keys()
         .map(|at| at.parse().expect("an index"))
         .collect();
-    let build = batch.then_some(of_the_batch as Build);
+    let groups = op.downcast::<GroupNorm>().is_some();
+    let build = match (batch, groups) {
+        (true, _) => Some(of_the_batch as Build),
+        (_, true) => Some(of_its_groups as Build),
+        _ => None,
+    };
     Case {
         op,
         args,

@@ -1,9 +1,13 @@
-//! Cases of softmax, layer normalisation and permutations of axes.
+//! Cases of softmax, layer and group normalisation, weight standardisation and permutations of axes.
 
+use std::sync::Arc;
+
+use hqcc_compiler::graph::{Graph, NodeId, Op};
 use hqcc_compiler::ops::{
-    LayerNorm, LayerNormGradInput, LayerNormGradParameters, Permute, Softmax, SoftmaxGrad,
+    GroupNorm, GroupNormGradInput, GroupNormSums, GroupStats, LayerNorm, LayerNormGradInput,
+    LayerNormGradParameters, Permute, Softmax, SoftmaxGrad, Standardise, StandardiseGrad,
 };
-use hqcc_compiler::tensor_type::TensorType;
+use hqcc_compiler::tensor_type::{ShapeError, TensorType};
 use hqcc_tests::tolerance::Tolerance;
 
 use crate::case::{Arg, Case, Rng};
@@ -102,4 +106,97 @@ pub fn permute(rng: &mut Rng) -> Case {
         axes: axes.to_vec(),
     };
     Case::new(op, vec![x], Tolerance::Exact).wrt(&[0])
+}
+
+/// A feature map with at least 8 elements a group, and the number of groups.
+fn groups(rng: &mut Rng) -> (TensorType, usize) {
+    let (c, groups) = rng.pick(&[(4, 4), (4, 1), (6, 3), (64, 32), (32, 32), (70, 7), (1, 1)]);
+    let [n, h, w] = [rng.int(1, 3), rng.int(3, 12), rng.int(3, 20)];
+    (TensorType::image([n, c, h, w]), groups)
+}
+
+fn statistics(rng: &mut Rng, ty: &TensorType, groups: usize) -> Arg {
+    Arg::uniform(rng, TensorType::plain([ty.shape[0], 2, groups]), 0.5, 2.0)
+}
+
+pub fn group_stats(rng: &mut Rng) -> Case {
+    let (ty, groups) = groups(rng);
+    let x = x(rng, ty);
+    Case::new(GroupStats { groups }, vec![x], Tolerance::Accumulated)
+}
+
+/// `group_norm` with the statistics of its input.
+pub fn of_its_groups(
+    graph: &mut Graph,
+    op: &Arc<dyn Op>,
+    inputs: &[NodeId],
+) -> Result<NodeId, ShapeError> {
+    let groups = graph.ty(inputs[1]).shape[2];
+    let stats = graph.add(GroupStats { groups }, &inputs[..1], "stats")?;
+    graph.add_shared(op.clone(), &[inputs[0], stats, inputs[2], inputs[3]], "y")
+}
+
+pub fn group_norm(rng: &mut Rng) -> Case {
+    let (ty, groups) = groups(rng);
+    let vector = TensorType::plain([ty.shape[1]]);
+    let args = vec![
+        x(rng, ty.clone()),
+        statistics(rng, &ty, groups),
+        Arg::unit(rng, vector.clone()),
+        Arg::unit(rng, vector),
+    ];
+    let op = GroupNorm {
+        eps: rng.pick(&[1e-5, 1e-6]),
+    };
+    Case::new(op, args, Tolerance::Accumulated)
+        .wrt(&[0, 2, 3])
+        .built(of_its_groups)
+}
+
+pub fn group_norm_sums(rng: &mut Rng) -> Case {
+    let (ty, groups) = groups(rng);
+    let args = vec![
+        x(rng, ty.clone()),
+        Arg::unit(rng, ty.clone()),
+        statistics(rng, &ty, groups),
+    ];
+    Case::new(GroupNormSums { eps: 1e-5 }, args, Tolerance::Accumulated)
+}
+
+pub fn group_norm_grad_input(rng: &mut Rng) -> Case {
+    let (ty, groups) = groups(rng);
+    let args = vec![
+        x(rng, ty.clone()),
+        Arg::unit(rng, ty.clone()),
+        statistics(rng, &ty, groups),
+        Arg::unit(rng, TensorType::plain([ty.shape[1]])),
+        statistics(rng, &ty, groups),
+    ];
+    Case::new(
+        GroupNormGradInput { eps: 1e-5 },
+        args,
+        Tolerance::Accumulated,
+    )
+}
+
+fn weight(rng: &mut Rng) -> TensorType {
+    let k = rng.pick(&[1, 3, 7]);
+    let inputs = if k == 1 {
+        rng.int(5, 70)
+    } else {
+        rng.int(1, 6)
+    };
+    TensorType::kernel([rng.int(1, 33), inputs, k, k])
+}
+
+pub fn standardise(rng: &mut Rng) -> Case {
+    let ty = weight(rng);
+    let w = x(rng, ty);
+    Case::new(Standardise { eps: 1e-5 }, vec![w], Tolerance::Accumulated).wrt(&[0])
+}
+
+pub fn standardise_grad(rng: &mut Rng) -> Case {
+    let ty = weight(rng);
+    let args = vec![x(rng, ty.clone()), Arg::unit(rng, ty)];
+    Case::new(StandardiseGrad { eps: 1e-5 }, args, Tolerance::Accumulated)
 }

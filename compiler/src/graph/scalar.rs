@@ -13,6 +13,14 @@ pub enum Read {
         /// The row.
         row: usize,
     },
+    /// At `(n * rows + row) * groups + g`, where n is the sample and g the channel group of the output element of a
+    /// feature map: a row of a sample of a `[N, rows, groups]` input.
+    Group {
+        /// The row.
+        row: usize,
+        /// The groups, which divide the channels.
+        groups: usize,
+    },
 }
 
 /// An op whose output element is a function of single elements of its inputs. `shaders/<op>.wgsl` holds the function.

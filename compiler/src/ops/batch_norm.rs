@@ -83,7 +83,7 @@ impl Op for BatchStats {
             .input(0)
             .as_image()
             .map_err(|error| lowering.shape_error(error))?;
-        lowering.moments(n * h * w, c)
+        lowering.moments([1, n * h * w, c], Operand::Input(0), Operand::Output)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::WeightKind;
+use super::standardise::Standardise;
 use crate::graph::{Backward, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
@@ -402,6 +403,10 @@ const BIAS: Setting = Setting {
     default: Some("true"),
     doc: "add a bias to each channel",
 };
+
+/// Added to the variance of a standardised weight under the root, as in the networks that use one.
+const STANDARDISE_EPS: f64 = 1e-5;
+
 fn conv(
     b: &mut Builder<'_>,
     tensors: &[NodeId],
@@ -434,6 +439,12 @@ fn conv(
         init::weight(settings, fans),
         WeightKind::Conv,
     )?;
+    let weight = if settings.bool("standardise") {
+        let eps = STANDARDISE_EPS;
+        b.add(Standardise { eps }, &[weight], "standardised")?
+    } else {
+        weight
+    };
     let mut inputs = vec![x, weight];
     inputs.extend(init::bias(b, settings, o, fans)?);
     let op = Conv2d {
@@ -469,6 +480,12 @@ pub(super) const CONV: LayerInfo = LayerInfo {
         BIAS,
         INIT,
         BIAS_INIT,
+        Setting {
+            name: "standardise",
+            kind: Kind::Bool,
+            default: Some("false"),
+            doc: "give each output channel of the weight mean 0 and variance 1 before it is used",
+        },
     ],
     build: conv,
 };

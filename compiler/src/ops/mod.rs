@@ -17,6 +17,7 @@ mod dropout;
 mod exp;
 mod expand;
 pub mod gelu;
+mod group_norm;
 mod init;
 pub mod layer;
 mod layer_norm;
@@ -35,6 +36,7 @@ mod running_average;
 mod sgd;
 mod sigmoid;
 mod softmax;
+mod standardise;
 mod table;
 mod threshold;
 mod weight_map;
@@ -59,6 +61,7 @@ pub use dropout::{DROPOUT_KEY, Dropout};
 pub use exp::Exp;
 pub use expand::Expand;
 pub use gelu::{Gelu, GeluGrad};
+pub use group_norm::{GroupNorm, GroupNormGradInput, GroupNormSums, GroupStats};
 pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
 pub use layer_norm::{LayerNorm, LayerNormGradInput, LayerNormGradParameters};
 pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
@@ -76,6 +79,7 @@ pub use running_average::RunningAverage;
 pub use sgd::Sgd;
 pub use sigmoid::Sigmoid;
 pub use softmax::{Softmax, SoftmaxGrad};
+pub use standardise::{Standardise, StandardiseGrad};
 pub use threshold::Threshold;
 pub use weight_map::{CircuitOrder, WeightMap, WeightMapGrad};
 
@@ -150,6 +154,22 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<Expand>("expand", "axes of extent one repeated"),
     OpInfo::of::<Gelu>("gelu", "x P(x), P the distribution function of the normal"),
     OpInfo::of::<GeluGrad>("gelu_grad", "gradient of gelu"),
+    OpInfo::of::<GroupNorm>(
+        "group_norm",
+        "normalisation by given statistics of channel groups, scaled and shifted",
+    ),
+    OpInfo::of::<GroupNormGradInput>(
+        "group_norm_grad_input",
+        "gradient of group_norm and its statistics",
+    ),
+    OpInfo::of::<GroupNormSums>(
+        "group_norm_sums",
+        "sample's channel sums of dy and of dy times the normalised input",
+    ),
+    OpInfo::of::<GroupStats>(
+        "group_stats",
+        "mean and biased variance of each channel group",
+    ),
     OpInfo::of::<Input>("input", "a tensor that the host hands in at each step"),
     OpInfo::of::<LayerNorm>("layer_norm", "each row by its own mean and variance"),
     OpInfo::of::<LayerNormGradInput>(
@@ -208,6 +228,11 @@ pub const OPS: &[OpInfo] = &[
     OpInfo::of::<Softmax>("softmax", "exponentials of each row, divided by their sum"),
     OpInfo::of::<SoftmaxGrad>("softmax_grad", "gradient of softmax"),
     OpInfo::of::<StackRows>("stack_rows", "two vectors as the rows of a matrix"),
+    OpInfo::of::<Standardise>(
+        "standardise",
+        "a weight's output channels by their own mean and variance",
+    ),
+    OpInfo::of::<StandardiseGrad>("standardise_grad", "gradient of standardise"),
     OpInfo::of::<Sub>("sub", "a - b"),
     OpInfo::of::<TakeRow>("take_row", "one row of a matrix"),
     OpInfo::of::<Threshold>("threshold", "1 where x > limit, else 0"),
@@ -233,6 +258,7 @@ pub const LAYERS: &[LayerInfo] = &[
     arithmetic::DIV,
     dropout::LAYER,
     gelu::LAYER,
+    group_norm::LAYER,
     layer_norm::LAYER,
     matmul::LINEAR,
     matmul::MATMUL,

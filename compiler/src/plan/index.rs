@@ -14,6 +14,9 @@ pub struct Index {
 impl Index {
     /// The place that `read` names in `input`, for an output of type `output`.
     pub fn new(output: &TensorType, input: &TensorType, read: Read) -> Self {
+        if let Read::Group { row, groups } = read {
+            return Self::of_group(output, input, row, groups);
+        }
         let mut strides = vec![0; output.rank()];
         let mut offset = 0;
         match read {
@@ -25,6 +28,7 @@ impl Index {
                     }
                 }
             }
+            Read::Group { .. } => {}
             Read::Channel { row } => {
                 let axis = if output.layout == Layout::Image {
                     1
@@ -35,9 +39,26 @@ impl Index {
                 offset = row * output.shape[axis];
             }
         }
+        let order = output.memory_order();
+        let axes = order
+            .into_iter()
+            .map(|axis| (output.shape[axis], strides[axis]));
+        Self::merged(axes, offset)
+    }
+
+    /// The place of a group's number, for an output `[N, C, H, W]` in its memory order.
+    fn of_group(output: &TensorType, input: &TensorType, row: usize, groups: usize) -> Self {
+        let (samples, sample) = (output.shape[0], input.elements() / output.shape[0].max(1));
+        let width = output.shape[1] / groups.max(1);
+        let pixels = output.elements() / (samples * groups * width).max(1);
+        let axes = [(samples, sample), (pixels, 0), (groups, 1), (width, 0)];
+        Self::merged(axes, row * groups)
+    }
+
+    /// Extents and strides, slowest first, with neighbours merged.
+    fn merged(all: impl IntoIterator<Item = (usize, usize)>, offset: usize) -> Self {
         let mut axes: Vec<(usize, usize)> = Vec::new();
-        for axis in output.memory_order() {
-            let (extent, stride) = (output.shape[axis], strides[axis]);
+        for (extent, stride) in all {
             if extent == 1 {
                 continue;
             }
@@ -129,6 +150,19 @@ mod tests {
         let pixel = Index::new(&map, &TensorType::image([2, 1, 4, 5]), Read::Broadcast);
         assert_eq!(pixel.expression(), "i / 8u");
         assert!(pixel.is_shared());
+    }
+
+    #[test]
+    fn groups_lie_between_channels() {
+        let map = TensorType::image([2, 8, 4, 5]);
+        let stats = TensorType::plain([2, 2, 2]);
+        let read = |row, groups| Index::new(&map, &stats, Read::Group { row, groups });
+        assert_eq!(read(1, 2).expression(), "i / 4u % 2u + i / 160u * 4u + 2u");
+        assert!(read(0, 2).is_shared());
+        let single = TensorType::plain([2, 2, 8]);
+        let own = Index::new(&map, &single, Read::Group { row: 1, groups: 8 });
+        assert_eq!(own.expression(), "i % 8u + i / 160u * 16u + 8u");
+        assert!(own.is_vector());
     }
 
     #[test]

@@ -121,18 +121,23 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Mean and biased variance over the rows of `[rows, inner]`.
+    /// Mean and biased variance over the middle of `[outer, rows, inner]`, as `[outer, 2, inner]`.
     ///
     /// # Errors
     /// As [`Lowering::dispatch`].
-    pub fn moments(&mut self, rows: usize, inner: usize) -> Result<(), LowerError> {
-        let first = Share::new(1, rows, inner);
+    pub fn moments(
+        &mut self,
+        [outer, rows, inner]: [usize; 3],
+        from: Operand,
+        to: Operand,
+    ) -> Result<(), LowerError> {
+        let first = Share::new(outer, rows, inner);
         let parts = if first.chunks == 1 {
-            Operand::Output
+            to
         } else {
-            self.scratch(first.chunks * 2 * inner)
+            self.scratch(outer * first.chunks * 2 * inner)
         };
-        let operands = [("x", Operand::Input(0)), ("y", parts)];
+        let operands = [("x", from), ("y", parts)];
         self.dispatch(
             "batch_stats",
             first.constants(&json!({})),
@@ -140,18 +145,18 @@ impl Lowering<'_> {
             first.groups(),
         )?;
         if first.chunks > 1 {
-            let last = Share::last(1, first.chunks, inner);
+            let last = Share::last(outer, first.chunks, inner);
             let join = Share {
                 lanes: last.lanes,
                 depth: last.depth,
                 blocks: last.blocks,
                 ..first
             };
-            let operands = [("x", parts), ("y", Operand::Output)];
-            let groups = Groups::for_count(join.blocks);
+            let operands = [("x", parts), ("y", to)];
+            let groups = Groups::for_count(join.blocks * outer);
             self.dispatch(
                 "shared/batch_stats_join",
-                join.constants(&json!({})),
+                merge(json!({ "groups_x": groups.x }), &join.constants(&json!({}))),
                 &operands,
                 groups,
             )?;

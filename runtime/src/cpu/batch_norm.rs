@@ -122,20 +122,60 @@ pub fn batch_norm_grad_input_of<T: Real, const MASK: bool>(
     dx: &mut [T],
 ) {
     let c = gamma.len();
-    let mean = &stats[..c];
     let m = (x.len() / c.max(1)) as f64;
     let roots = roots(c, stats, op.eps);
     let through = if op.training { 1.0 } else { 0.0 };
-    let column = |f: &dyn Fn(usize) -> f64| -> Vec<T> { (0..c).map(|k| T::of(f(k))).collect() };
-    let scale = column(&|k| gamma[k].f64() * roots[k]);
-    let slope =
-        column(&|k| -through * gamma[k].f64() * roots[k] * roots[k] * sums[c + k].f64() / m);
-    let offset = column(&|k| -through * gamma[k].f64() * roots[k] * sums[k].f64() / m);
+    let line = Line::new(&stats[..c], |k| {
+        let scale = gamma[k].f64() * roots[k];
+        let through = -through * scale / m;
+        [
+            scale,
+            through * roots[k] * sums[c + k].f64(),
+            through * sums[k].f64(),
+        ]
+    });
+    linear_gradient::<T, MASK>(&line, [x, dy, y], dx);
+}
+
+/// Per channel the constants of `dx = scale dy + slope (x - mean) + offset`.
+pub struct Line<'a, T> {
+    mean: &'a [T],
+    scale: Vec<T>,
+    slope: Vec<T>,
+    offset: Vec<T>,
+}
+
+impl<'a, T: Real> Line<'a, T> {
+    /// The constants `[scale, slope, offset]` of channel `k` are `f(k)`.
+    pub fn new(mean: &'a [T], f: impl Fn(usize) -> [f64; 3]) -> Self {
+        let all: Vec<_> = (0..mean.len()).map(f).collect();
+        let column = |at: usize| all.iter().map(|line| T::of(line[at])).collect();
+        Self {
+            mean,
+            scale: column(0),
+            slope: column(1),
+            offset: column(2),
+        }
+    }
+}
+
+/// `dx = scale dy + slope (x - mean) + offset`; with `MASK`, `dy` counts where `y > 0` alone.
+pub fn linear_gradient<T: Real, const MASK: bool>(
+    line: &Line<'_, T>,
+    [x, dy, y]: [&[T]; 3],
+    dx: &mut [T],
+) {
+    let c = line.mean.len();
     pieces(dx, c, |start, piece| {
         let pixels = piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c));
         let masks = if MASK { &y[start..] } else { &x[start..] }.chunks_exact(c);
         for (((dx, x), dy), y) in pixels.zip(dy[start..].chunks_exact(c)).zip(masks) {
-            let constants = mean.iter().zip(&scale).zip(&slope).zip(&offset);
+            let constants = line
+                .mean
+                .iter()
+                .zip(&line.scale)
+                .zip(&line.slope)
+                .zip(&line.offset);
             for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
                 dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
             {

@@ -24,6 +24,7 @@ mod element_wise;
 mod engine;
 mod functions;
 mod gelu;
+mod group_norm;
 mod lanes;
 mod layer_norm;
 pub mod lpp;
@@ -45,6 +46,7 @@ mod shared;
 pub mod simd;
 pub mod single_output;
 mod softmax;
+mod standardise;
 pub mod weight_map;
 pub mod winograd;
 mod winograd_kernel;
@@ -89,6 +91,10 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "expand" => element_wise::expand,
         "gelu" => gelu::gelu,
         "gelu_grad" => gelu::gelu_grad,
+        "group_norm" => group_norm::group_norm,
+        "group_norm_grad_input" => group_norm::group_norm_grad_input,
+        "group_norm_sums" => group_norm::group_norm_sums,
+        "group_stats" => group_norm::group_stats,
         "layer_norm" => layer_norm::layer_norm,
         "layer_norm_grad_input" => layer_norm::layer_norm_grad_input,
         "layer_norm_grad_parameters" => layer_norm::layer_norm_grad_parameters,
@@ -115,6 +121,8 @@ pub fn function<T: Real>(op: &str) -> Option<Function<T>> {
         "softmax" => softmax::softmax,
         "softmax_grad" => softmax::softmax_grad,
         "stack_rows" => batch_norm::stack_rows,
+        "standardise" => standardise::standardise,
+        "standardise_grad" => standardise::standardise_grad,
         "sub" => element_wise::sub,
         "take_row" => batch_norm::take_row,
         "threshold" => element_wise::threshold,

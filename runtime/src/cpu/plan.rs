@@ -10,6 +10,7 @@ use hqcc_compiler::tensor_type::TensorType;
 use super::batch_norm::{batch_norm_relu, masked_batch_norm_grad_input, masked_batch_norm_sums};
 use super::call::Function;
 use super::function;
+use super::group_norm::{group_norm_relu, masked_group_norm_grad_input, masked_group_norm_sums};
 use super::real::Real;
 use crate::executor::ExecutorError;
 
@@ -155,6 +156,26 @@ impl<T: Real> Plan<T> {
     }
 }
 
+/// An op and the `relu` behind it in one.
+fn with_relu<T: Real>(op: &str) -> Option<Function<T>> {
+    Some(match op {
+        "batch_norm" => batch_norm_relu,
+        "group_norm" => group_norm_relu,
+        _ => return None,
+    })
+}
+
+/// An op whose second input is a `relu_grad`, in one with it: it reads the gradient and, as its last input, what decides.
+fn masked<T: Real>(op: &str) -> Option<Function<T>> {
+    Some(match op {
+        "batch_norm_grad_input" => masked_batch_norm_grad_input,
+        "batch_norm_sums" => masked_batch_norm_sums,
+        "group_norm_grad_input" => masked_group_norm_grad_input,
+        "group_norm_sums" => masked_group_norm_sums,
+        _ => return None,
+    })
+}
+
 /// Joins steps that would write a large value only for the next one to read it.
 fn join<T: Real>(graph: &Graph, drafts: &mut Vec<Draft<T>>) {
     let is_output = |id: NodeId| graph.outputs().values().any(|&output| output == id);
@@ -170,29 +191,26 @@ fn join<T: Real>(graph: &Graph, drafts: &mut Vec<Draft<T>>) {
         let Some(user_indices) = user_indices.filter(|_| !is_output(id)) else {
             continue;
         };
-        if op.downcast::<ops::BatchNorm>().is_some() {
-            // batch_norm -> relu
+        if let Some(function) = with_relu(op.name()) {
             let &[user] = user_indices.as_slice() else {
                 continue;
             };
             if drafts[user].op.downcast::<ops::Relu>().is_some() {
                 let (inputs, flops) = (drafts[index].inputs.clone(), drafts[index].flops);
                 let to = &mut drafts[user];
+                to.label = format!("{}, relu", op.name());
                 to.op = op;
-                to.function = batch_norm_relu;
-                to.label = "batch_norm, relu".into();
+                to.function = function;
                 to.inputs = inputs;
                 to.flops += flops;
                 gone[index] = true;
             }
         } else if op.downcast::<ops::ReluGrad>().is_some() {
-            // relu_grad -> batch_norm_sums, batch_norm_grad_input
             let &[y, dy] = drafts[index].inputs.as_slice() else {
                 continue;
             };
             let joins = |draft: &Draft<T>| {
-                let known = draft.op.downcast::<ops::BatchNormSums>().is_some()
-                    || draft.op.downcast::<ops::BatchNormGradInput>().is_some();
+                let known = masked::<T>(draft.op.name()).is_some();
                 let uses = draft.inputs.iter().filter(|&&input| input == id).count();
                 known && uses == 1 && draft.inputs.get(1) == Some(&id)
             };
@@ -204,12 +222,10 @@ fn join<T: Real>(graph: &Graph, drafts: &mut Vec<Draft<T>>) {
             }
             for user in user_indices {
                 let to = &mut drafts[user];
-                let sums = to.op.downcast::<ops::BatchNormSums>().is_some();
-                to.function = if sums {
-                    masked_batch_norm_sums
-                } else {
-                    masked_batch_norm_grad_input
+                let Some(function) = masked(to.op.name()) else {
+                    continue;
                 };
+                to.function = function;
                 to.label = format!("relu_grad, {}", to.label);
                 to.inputs[1] = dy;
                 to.inputs.push(y);
