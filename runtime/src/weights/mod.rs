@@ -1,23 +1,31 @@
-//! Named tensors in safetensors files.
-//!
-//! Names are the paths of the source, shapes and order of the values those the user sees (`[O, I, KH, KW]`), so that a file
-//! can be read with the Python package `safetensors` as it is.
+//! Named tensors: initial values, our own safetensors files, and files of other programs.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+mod element;
+mod file;
+pub mod import;
+mod layout;
+mod npz;
+mod pickle;
+mod safetensor;
+mod store;
+mod torch;
+
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
+use safetensors::tensor::SafeTensorError;
 use thiserror::Error;
 
 use hqcc_compiler::ops::Init;
 use hqcc_compiler::program::StateTensor;
 
-use crate::durable::replace_file;
 use crate::random::Stream;
 use crate::tensor::Tensor;
+
+pub use element::Element;
+pub use file::{Container, FileError, Skipped, Stored, TensorFile};
+pub use store::{load, save};
 
 /// Tensors by path.
 pub type Weights = BTreeMap<String, Tensor>;
@@ -36,23 +44,31 @@ pub enum WeightsError {
         /// What it says.
         source: io::Error,
     },
-    /// The bytes are no safetensors file.
-    #[error("{path} is no safetensors file, or a damaged one: {source}", path = path.display())]
+    /// The tensors cannot be written as a safetensors file.
+    #[error("{path}: {source}", path = path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with them.
         source: SafeTensorError,
     },
+    /// The bytes are no safetensors file.
+    #[error("{path} is no safetensors file, or a damaged one: {reason}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A tensor has another element type than `f32`.
-    #[error("{path}: `{name}` holds {dtype:?}, not F32", path = path.display())]
+    #[error("{path}: `{name}` holds {found}, not F32", path = path.display())]
     Type {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
         /// What it holds.
-        dtype: Dtype,
+        found: String,
     },
     /// The program needs a tensor that the file lacks.
     #[error("the checkpoint has no `{name}`; the network and the file do not belong together")]
@@ -90,95 +106,6 @@ pub fn initialise(state: &StateTensor, seed: u64) -> Tensor {
             })
         }
     }
-}
-
-/// A tensor as `safetensors` wants to see it: little-endian bytes.
-struct Bytes<'a>(&'a Tensor);
-
-impl View for Bytes<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        self.0.shape()
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        if cfg!(target_endian = "little") {
-            Cow::Borrowed(bytemuck::cast_slice(self.0.data()))
-        } else {
-            Cow::Owned(self.0.data().iter().flat_map(|v| v.to_le_bytes()).collect())
-        }
-    }
-
-    fn data_len(&self) -> usize {
-        self.0.len() * size_of::<f32>()
-    }
-}
-
-/// Writes the tensors and one JSON text beside them; the file is there in full or not at all. The same tensors and text
-/// give the same bytes.
-///
-/// # Errors
-/// `File`, `Format`.
-pub fn save(path: &Path, weights: &Weights, metadata: &str) -> Result<(), WeightsError> {
-    let information = HashMap::from([(METADATA_KEY.to_string(), metadata.to_string())]);
-    let bytes = serialize(
-        weights.iter().map(|(name, tensor)| (name, Bytes(tensor))),
-        Some(information),
-    )
-    .map_err(|source| WeightsError::Format {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    replace_file(path, &bytes).map_err(|source| WeightsError::File {
-        path: path.to_path_buf(),
-        source,
-    })
-}
-
-/// Reads all tensors of a file, and the JSON text beside them if there is one.
-///
-/// # Errors
-/// `File`, `Format`, `Type`.
-pub fn load(path: &Path) -> Result<(Weights, Option<String>), WeightsError> {
-    let format = |source| WeightsError::Format {
-        path: path.to_path_buf(),
-        source,
-    };
-    let bytes = fs::read(path).map_err(|source| WeightsError::File {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(format)?;
-    let metadata = header
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(METADATA_KEY).cloned());
-    let file = SafeTensors::deserialize(&bytes).map_err(format)?;
-    let mut weights = Weights::new();
-    for (name, view) in file.tensors() {
-        if view.dtype() != Dtype::F32 {
-            return Err(WeightsError::Type {
-                path: path.to_path_buf(),
-                name,
-                dtype: view.dtype(),
-            });
-        }
-        let values: Vec<f32> = view
-            .data()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|b| f32::from_le_bytes(*b))
-            .collect();
-        let shape = view.shape().to_vec();
-        let tensor =
-            Tensor::new(shape, values).map_err(|_| format(SafeTensorError::TensorInvalidInfo))?;
-        weights.insert(name, tensor);
-    }
-    Ok((weights, metadata))
 }
 
 #[cfg(test)]

@@ -1,0 +1,544 @@
+//! Weights of a foreign file for the parameters of a network: which belongs where, and in which form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use hqcc_compiler::names::{NameMap, key};
+use serde::Serialize;
+use thiserror::Error;
+
+use super::file::{FileError, TensorFile};
+use super::layout::Conversion;
+use super::{Container, Weights};
+use crate::tensor::Tensor;
+
+/// How names begin that data-parallel training or a compiled model has wrapped.
+const WRAPPED: [&str; 2] = ["module.", "_orig_mod."];
+
+/// Errors name so many tensors.
+const NAMED: usize = 6;
+
+/// What weights are imported into.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// The parameters and statistics of the network, by path, with their shapes.
+    pub state: &'a BTreeMap<String, Vec<usize>>,
+    /// Those of them that the file cannot set, since a circuit makes them.
+    pub generated: &'a BTreeSet<String>,
+    /// The path below which the tensors of the file belong; empty for the whole network.
+    pub prefix: &'a str,
+    /// How names map to paths.
+    pub names: &'a NameMap,
+}
+
+/// What became of a tensor of the file, or of a parameter of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It is taken as it is.
+    Matched,
+    /// It is taken in another form.
+    Reshaped,
+    /// A parameter that the file lacks.
+    Missing,
+    /// A tensor that no parameter wants.
+    Unexpected,
+    /// A tensor that is known and not needed: a rule drops it, or it is no weight.
+    Dropped,
+}
+
+impl Fate {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [(&str, Fate); 5] = [
+        ("matched", Fate::Matched),
+        ("reshaped", Fate::Reshaped),
+        ("missing", Fate::Missing),
+        ("unexpected", Fate::Unexpected),
+        ("dropped", Fate::Dropped),
+    ];
+}
+
+/// A line of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What became of it.
+    pub fate: Fate,
+    /// Its name in the file.
+    pub name: Option<String>,
+    /// Its path in the network.
+    pub path: Option<String>,
+    /// Its shape in the file.
+    pub found: Option<Vec<usize>>,
+    /// Its shape in the network.
+    pub expected: Option<Vec<usize>>,
+    /// What was done to it, or why it was not taken.
+    pub note: String,
+}
+
+/// What an import came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The file.
+    pub file: PathBuf,
+    /// The kind of file, in words.
+    pub container: &'static str,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub blake3: String,
+    /// The path below which its tensors were put; empty for the whole network.
+    pub prefix: String,
+    /// What all names in the file began with and was left out.
+    pub unwrapped: String,
+    /// A line per tensor and parameter, by fate.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// How many lines have that fate.
+    pub fn count(&self, fate: Fate) -> usize {
+        self.rows.iter().filter(|row| row.fate == fate).count()
+    }
+
+    /// The number of lines of each fate.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let counts = Fate::ALL.map(|(word, fate)| (word, self.count(fate)));
+        counts.into_iter().collect()
+    }
+
+    /// The layers at the top of the network that lack a parameter, each once.
+    pub fn lacking(&self) -> Vec<&str> {
+        let missing = self.rows.iter().filter(|row| row.fate == Fate::Missing);
+        let paths = missing.filter_map(|row| row.path.as_deref());
+        let tops: BTreeSet<&str> = paths
+            .map(|path| path.split(['.', '[']).next().unwrap_or(path))
+            .collect();
+        tops.into_iter().collect()
+    }
+}
+
+impl fmt::Display for Report {
+    /// One line: where it came from and how much of it fits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let taken = self.count(Fate::Matched) + self.count(Fate::Reshaped);
+        write!(f, "{taken} tensors of {}", self.file.display())?;
+        if !self.prefix.is_empty() {
+            write!(f, " for `{}`", self.prefix)?;
+        }
+        let mut parts = Vec::new();
+        for (word, fate) in &Fate::ALL[1..] {
+            match self.count(*fate) {
+                0 => {}
+                count if *fate == Fate::Missing => {
+                    parts.push(format!("{count} missing ({})", self.lacking().join(", ")));
+                }
+                count => parts.push(format!("{count} {word}")),
+            }
+        }
+        if !parts.is_empty() {
+            write!(f, " ({})", parts.join(", "))?;
+        }
+        write!(
+            f,
+            ", BLAKE3 {}",
+            self.blake3.get(..12).unwrap_or(&self.blake3)
+        )
+    }
+}
+
+/// Why weights cannot be imported.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FileError,
+    },
+    /// Two tensors of the file belong to one parameter.
+    #[error("{path}: `{first}` and `{second}` both belong to `{here}`", path = path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// A tensor.
+        first: String,
+        /// Another one.
+        second: String,
+        /// The parameter.
+        here: String,
+    },
+    /// Tensors have other shapes than the network's.
+    #[error("{path}: {list}", path = path.display())]
+    Shapes {
+        /// The file.
+        path: PathBuf,
+        /// Each with both shapes.
+        list: String,
+    },
+    /// There is no part of the network of that name.
+    #[error("the network has no parameters below `{prefix}`; it has {known}")]
+    Prefix {
+        /// The path.
+        prefix: String,
+        /// What there is.
+        known: String,
+    },
+    /// No tensor fits.
+    #[error(
+        "{path}: no tensor of it belongs to the network: it has {found}, the network {expected}; rules between the two stand in a \
+         `names` item", path = path.display()
+    )]
+    Nothing {
+        /// The file.
+        path: PathBuf,
+        /// Names in the file.
+        found: String,
+        /// Paths of the network.
+        expected: String,
+    },
+}
+
+/// Finds out which tensors of a file belong where, and reads those. A parameter that is missing is no error here: it stands in the
+/// report.
+///
+/// # Errors
+/// A file that cannot be read, a tensor that cannot be made to fit, two that belong to the same parameter, none that fits.
+pub fn import(path: &Path, wanted: &Wanted) -> Result<(Weights, Report), ImportError> {
+    let failed = |source| ImportError::File {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut file = TensorFile::open(path).map_err(failed)?;
+    let part = part(wanted)?;
+    let (plans, mut report) = plan(path, &file, wanted, &part)?;
+    report.blake3 = hash(path).map_err(|error| failed(error.into()))?;
+    let mut weights = Weights::new();
+    for (here, (index, conversion)) in plans {
+        let tensor = file.read(index).map_err(failed)?;
+        weights.insert(here.to_owned(), conversion.apply(tensor));
+    }
+    Ok((weights, report))
+}
+
+/// What parameters are wanted below the prefix, by the keys of their paths.
+fn part<'w>(wanted: &Wanted<'w>) -> Result<BTreeMap<String, (&'w str, &'w [usize])>, ImportError> {
+    let prefix = key(wanted.prefix);
+    let inside = |key: &str| {
+        let rest = key.strip_prefix(&prefix);
+        prefix.is_empty() || rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    let part: BTreeMap<_, _> = wanted
+        .state
+        .iter()
+        .map(|(path, shape)| (key(path), (path.as_str(), shape.as_slice())))
+        .filter(|(key, _)| inside(key))
+        .collect();
+    if part.is_empty() {
+        let tops: BTreeSet<&str> = wanted
+            .state
+            .keys()
+            .map(|path| path.split(['.', '[']).next().unwrap_or(path))
+            .collect();
+        return Err(ImportError::Prefix {
+            prefix: wanted.prefix.to_owned(),
+            known: some(tops.into_iter()),
+        });
+    }
+    Ok(part)
+}
+
+type Plans<'w> = BTreeMap<&'w str, (usize, Conversion)>;
+
+fn plan<'w, R: std::io::Read + std::io::Seek>(
+    path: &Path,
+    file: &TensorFile<R>,
+    wanted: &Wanted<'w>,
+    part: &BTreeMap<String, (&'w str, &'w [usize])>,
+) -> Result<(Plans<'w>, Report), ImportError> {
+    let prefix = key(wanted.prefix);
+    let unwrapped = unwrapped(file.tensors.iter().map(|tensor| tensor.name.as_str()));
+    let own = file.container == Container::Safetensors && file.metadata.is_some();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut plans: Plans = BTreeMap::new();
+    let mut shapes: Vec<String> = Vec::new();
+    for (index, tensor) in file.tensors.iter().enumerate() {
+        let name = &tensor.name[unwrapped.len()..];
+        let mut row = Row {
+            fate: Fate::Dropped,
+            name: Some(tensor.name.clone()),
+            path: None,
+            found: Some(tensor.shape.clone()),
+            expected: None,
+            note: String::new(),
+        };
+        let here = wanted.names.to_here(name);
+        let counter = name.ends_with("num_batches_tracked");
+        let moment = own && name.starts_with("optim.");
+        let here = match here {
+            Some(here) if !counter && !moment => here,
+            _ => {
+                row.note = match () {
+                    () if counter => "counts batches".to_owned(),
+                    () if moment => "state of an optimiser".to_owned(),
+                    () => "dropped by a rule".to_owned(),
+                };
+                rows.push(row);
+                continue;
+            }
+        };
+        let full = match prefix.is_empty() {
+            true => here.key.clone(),
+            false => format!("{prefix}.{}", here.key),
+        };
+        let Some(&(target, expected)) = part.get(&full) else {
+            row.fate = Fate::Unexpected;
+            row.note = format!("the network has no `{full}`");
+            rows.push(row);
+            continue;
+        };
+        row.path = Some(target.to_owned());
+        row.expected = Some(expected.to_vec());
+        if wanted.generated.contains(target) {
+            row.note = "a circuit makes this weight".to_owned();
+            rows.push(row);
+            continue;
+        }
+        let layout = wanted.names.layout;
+        let Some(plan) = Conversion::plan(name, layout, here.change, &tensor.shape, expected)
+        else {
+            shapes.push(format!(
+                "`{}` is {:?} in the file, but `{target}` is {expected:?} in the network",
+                tensor.name, tensor.shape
+            ));
+            continue;
+        };
+        if let Some((other, _)) = plans.get(target) {
+            return Err(ImportError::Twice {
+                path: path.to_path_buf(),
+                first: file.tensors[*other].name.clone(),
+                second: tensor.name.clone(),
+                here: target.to_owned(),
+            });
+        }
+        row.fate = match plan.is_none() {
+            true => Fate::Matched,
+            false => Fate::Reshaped,
+        };
+        row.note = plan.to_string();
+        plans.insert(target, (index, plan));
+        rows.push(row);
+    }
+    if !shapes.is_empty() {
+        let more = shapes.len().saturating_sub(NAMED);
+        shapes.truncate(NAMED);
+        let mut list = shapes.join("; ");
+        if more > 0 {
+            list.push_str(&format!("; and {more} more"));
+        }
+        let path = path.to_path_buf();
+        return Err(ImportError::Shapes { path, list });
+    }
+    if plans.is_empty() {
+        return Err(ImportError::Nothing {
+            path: path.to_path_buf(),
+            found: some(file.tensors.iter().map(|tensor| tensor.name.as_str())),
+            expected: some(part.values().map(|(path, _)| *path)),
+        });
+    }
+    rows.extend(file.skipped.iter().map(|skipped| Row {
+        fate: Fate::Dropped,
+        name: Some(skipped.name.clone()),
+        path: None,
+        found: None,
+        expected: None,
+        note: skipped.what.clone(),
+    }));
+    for &(target, expected) in part.values() {
+        if !plans.contains_key(target) && !wanted.generated.contains(target) {
+            rows.push(Row {
+                fate: Fate::Missing,
+                name: None,
+                path: Some(target.to_owned()),
+                found: None,
+                expected: Some(expected.to_vec()),
+                note: String::new(),
+            });
+        }
+    }
+    rows.sort_by_key(|row| row.fate);
+    let report = Report {
+        file: path.to_path_buf(),
+        container: file.container.words(),
+        blake3: String::new(),
+        prefix: wanted.prefix.to_owned(),
+        unwrapped,
+        rows,
+    };
+    Ok((plans, report))
+}
+
+/// What all names begin with because the model was wrapped.
+fn unwrapped<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let mut found = String::new();
+    while let Some(word) = WRAPPED.iter().find(|word| {
+        let mut rests = names
+            .clone()
+            .map(|name| name.get(found.len()..).unwrap_or(""));
+        rests.all(|rest| rest.starts_with(**word) && rest.len() > word.len())
+    }) {
+        found.push_str(word);
+        if names.clone().next().is_none() {
+            return String::new();
+        }
+    }
+    found
+}
+
+/// Some of several names, for an error.
+fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut shown: Vec<String> = names
+        .take(NAMED + 1)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if shown.len() > NAMED {
+        shown[NAMED] = "...".to_owned();
+    }
+    match shown.is_empty() {
+        true => "none".to_owned(),
+        false => shown.join(", "),
+    }
+}
+
+fn hash(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The shapes of state tensors by path, as [`Wanted`] takes them: optimiser state is left out.
+pub fn shapes<'s>(
+    state: impl IntoIterator<Item = &'s hqcc_compiler::program::StateTensor>,
+) -> BTreeMap<String, Vec<usize>> {
+    let kept = state
+        .into_iter()
+        .filter(|tensor| tensor.kind != hqcc_compiler::ops::ParameterKind::Moment);
+    kept.map(|tensor| (tensor.name.clone(), tensor.ty.shape.clone()))
+        .collect()
+}
+
+/// Number of values of all tensors.
+pub fn values(weights: &Weights) -> usize {
+    weights.values().map(Tensor::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::save;
+
+    struct Case {
+        folder: tempfile::TempDir,
+        state: BTreeMap<String, Vec<usize>>,
+        generated: BTreeSet<String>,
+    }
+
+    impl Case {
+        fn new(state: &[(&str, &[usize])]) -> Case {
+            Case {
+                folder: tempfile::tempdir().unwrap(),
+                state: state
+                    .iter()
+                    .map(|(path, shape)| ((*path).to_owned(), shape.to_vec()))
+                    .collect(),
+                generated: BTreeSet::new(),
+            }
+        }
+
+        fn import(
+            &self,
+            tensors: &[(&str, &[usize])],
+            prefix: &str,
+        ) -> Result<(Weights, Report), ImportError> {
+            let path = self.folder.path().join("a.safetensors");
+            let tensors = tensors.iter().map(|(name, shape)| {
+                (
+                    (*name).to_owned(),
+                    Tensor::from_fn(shape.to_vec(), |i| i as f32),
+                )
+            });
+            save(&path, &tensors.collect(), "{}").unwrap();
+            import(
+                &path,
+                &Wanted {
+                    state: &self.state,
+                    generated: &self.generated,
+                    prefix,
+                    names: &NameMap::default(),
+                },
+            )
+        }
+    }
+
+    #[test]
+    fn tensors_find_their_places() {
+        let mut case = Case::new(&[
+            ("encoder.e[0].conv.weight", &[2, 1, 3, 3]),
+            ("encoder.e[0].conv.bias", &[2]),
+            ("encoder.fc.weight", &[4]),
+            ("head.weight", &[1]),
+        ]);
+        case.generated.insert("encoder.fc.weight".into());
+        let (weights, report) = case
+            .import(
+                &[
+                    ("module._orig_mod.e.0.conv.weight", &[2, 3, 3, 3]),
+                    ("module._orig_mod.e.0.conv.num_batches_tracked", &[]),
+                    ("module._orig_mod.fc.weight", &[4]),
+                    ("module._orig_mod.other.weight", &[4]),
+                    ("module._orig_mod.optim.m.x", &[4]),
+                ],
+                "encoder",
+            )
+            .unwrap();
+        assert_eq!(weights.len(), 1);
+        assert_eq!(weights["encoder.e[0].conv.weight"].data()[0], 27.0);
+        assert_eq!(report.unwrapped, "module._orig_mod.");
+        let counts = report.counts();
+        assert_eq!(
+            (counts["matched"], counts["reshaped"], counts["missing"]),
+            (0, 1, 1)
+        );
+        assert_eq!((counts["unexpected"], counts["dropped"]), (1, 3));
+        assert_eq!(report.lacking(), ["encoder"]);
+        let line = report.to_string();
+        assert!(
+            line.contains("1 reshaped, 1 missing (encoder), 1 unexpected"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn errors_name_what_does_not_fit() {
+        let case = Case::new(&[("a.weight", &[2, 3]), ("b[0].weight", &[4])]);
+        let error = |tensors: &[(&str, &[usize])], prefix: &str| {
+            case.import(tensors, prefix).unwrap_err().to_string()
+        };
+        let shape = error(&[("a.weight", &[3, 2])], "");
+        assert!(
+            shape.contains("`a.weight` is [3, 2] in the file"),
+            "{shape}"
+        );
+        assert!(shape.contains("[2, 3] in the network"), "{shape}");
+        let twice = error(&[("b.0.weight", &[4]), ("b[0].weight", &[4])], "");
+        assert!(twice.contains("both belong to `b[0].weight`"), "{twice}");
+        let nothing = error(&[("x.weight", &[4])], "");
+        assert!(
+            nothing.contains("`x.weight`") && nothing.contains("`a.weight`"),
+            "{nothing}"
+        );
+        let prefix = error(&[("x.weight", &[4])], "decoder");
+        assert!(prefix.contains("`a`, `b`"), "{prefix}");
+    }
+}
