@@ -6,6 +6,7 @@ mod experiments;
 mod gpu;
 mod graph;
 mod help;
+mod import;
 mod predict;
 mod resume;
 

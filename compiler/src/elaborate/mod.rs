@@ -28,6 +28,7 @@ use crate::syntax::span::{Sources, Span, World};
 pub use load::{Module, Project, load};
 pub use resolve::{Copied, resolved};
 pub use rules::apply;
+pub use sections::print_start;
 use value::Value;
 
 /// The size of a network's input.
@@ -262,6 +263,25 @@ fn misfit(elaborator: &evaluate::Elaborator, study: &Study, output: NodeId) -> O
         error = error.see(made, format!("the output is {ty}"));
     }
     Some(error.help(help))
+}
+
+/// The lists of names in the file that was asked for, which needs no model.
+///
+/// Errors: everything that is wrong in the lists of all files.
+pub fn name_lists(
+    sources: &Sources,
+    world: &dyn World,
+    project: &Project,
+) -> Result<Vec<NameMap>, Vec<Diagnostic>> {
+    let mut elaborator = evaluate::Elaborator::new(sources, world, &project.modules);
+    elaborator.errors.clone_from(&project.errors);
+    let lists = names::all(&mut elaborator);
+    if !elaborator.errors.is_empty() {
+        return Err(elaborator.errors);
+    }
+    let main = project.main_index();
+    let lists = lists.into_iter().filter(|(index, _)| *index == main);
+    Ok(lists.map(|(_, map)| map).collect())
 }
 
 /// Resolves the sections of a project: which model with which settings, on which data, how.

@@ -82,10 +82,14 @@ impl World for MemoryWorld {
 }
 
 /// The folder of files that are part of the compiler: `import "std/blocks.hqc" as b`.
-const STANDARD: [(&str, &str); 3] = [
+const STANDARD: [(&str, &str); 4] = [
     (
         "std/blocks.hqc",
         include_str!("../../../models/std/blocks.hqc"),
+    ),
+    (
+        "std/pretrained.hqc",
+        include_str!("../../../models/std/pretrained.hqc"),
     ),
     (
         "std/res2net.hqc",

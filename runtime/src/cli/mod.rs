@@ -15,6 +15,7 @@ mod experiment;
 mod failure;
 mod fmt;
 mod graph;
+mod import_weights;
 mod new;
 mod ops;
 mod phantom;
@@ -23,6 +24,7 @@ mod resume;
 mod run;
 mod session;
 mod source;
+mod start;
 
 use std::process::ExitCode;
 
@@ -65,6 +67,7 @@ enum Command {
     Resume(resume::Resume),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    ImportWeights(import_weights::ImportWeights),
     Build(build::Build),
     Devices(devices::Devices),
     Phantom(phantom::Phantom),
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Resume(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Predict(command) => command.run(),
+        Command::ImportWeights(command) => command.run(),
         Command::Build(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Phantom(command) => command.run(),

@@ -8,6 +8,7 @@ use super::Failure;
 use super::args::MessageArgs;
 use super::experiment::Experiment;
 use super::session::{Session, open_device};
+use super::start;
 use crate::train::checkpoint;
 use crate::train::folder::RunFolder;
 use crate::train::network::{EVALUATE, TRAIN};
@@ -61,6 +62,7 @@ impl Resume {
         } else {
             // It was stopped before its first checkpoint.
             session.network.initialise(info.seed)?;
+            start::apply(&session.experiment, &mut session.network, &reporter)?;
             checkpoint::Position::start(info.seed)
         };
         let (epoch, batch) = (position.epoch, position.batch);

@@ -10,6 +10,7 @@ use super::Failure;
 use super::args::{DeviceArgs, MessageArgs, SourceArgs};
 use super::experiment::Experiment;
 use super::session::{Session, open_device, trained_parameters};
+use super::start;
 use crate::train::checkpoint::Position;
 use crate::train::folder::{RunFolder, RunInfo};
 use crate::train::network::{EVALUATE, TRAIN};
@@ -53,8 +54,12 @@ impl RunCommand {
                 "{source} has no `train` section: there is nothing to run"
             )));
         }
-        if let Some(setting) = absolute_root(&experiment) {
-            let settings: Vec<String> = self.source.set.iter().cloned().chain([setting]).collect();
+        let absolute: Vec<String> = absolute_root(&experiment)
+            .into_iter()
+            .chain(start::absolute(&experiment))
+            .collect();
+        if !absolute.is_empty() {
+            let settings: Vec<String> = self.source.set.iter().cloned().chain(absolute).collect();
             experiment = Experiment::open(&source, &settings, format)?;
         }
         let name = match &self.name {
@@ -73,6 +78,7 @@ impl RunCommand {
         )?;
         let seed = session.experiment.study.train.seed;
         session.network.initialise(seed)?;
+        let started = start::apply(&session.experiment, &mut session.network, &reporter)?;
 
         let folder = RunFolder::create(&self.runs, &name).map_err(|e| {
             Failure::new(format!(
@@ -92,6 +98,12 @@ impl RunCommand {
             title: network.model.clone(),
             ..DotOptions::default()
         };
+        if !started.is_empty() {
+            folder.write(
+                "start.json",
+                &(serde_json::to_string_pretty(&started)? + "\n"),
+            )?;
+        }
         folder.write("graph.dot", &to_dot(&network.graph, &options))?;
         let device = session.network.executor().device();
         folder.write_info(&RunInfo {

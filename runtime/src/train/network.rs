@@ -168,6 +168,27 @@ impl Network {
         Ok(())
     }
 
+    /// Sets some state tensors; those that the network does not need are left out.
+    ///
+    /// # Errors
+    /// A tensor has another shape; the device's.
+    pub fn overwrite(&mut self, weights: &Weights) -> Result<(), Fault> {
+        for (name, value) in weights {
+            let Some(tensor) = self.state.get(name) else {
+                continue;
+            };
+            if value.shape() != tensor.ty.shape {
+                return Err(Box::new(WeightsError::Shape {
+                    name: name.clone(),
+                    found: value.shape().to_vec(),
+                    expected: tensor.ty.shape.clone(),
+                }));
+            }
+            self.executor.write(name, value)?;
+        }
+        Ok(())
+    }
+
     /// The device.
     pub fn executor(&self) -> &dyn Executor {
         &*self.executor

@@ -427,10 +427,7 @@ fn zip_contents<R: Read + Seek>(
         let entry = archive.by_index_data(index).map_err(zip_error)?;
         let name = entry.name().map_err(zip_error)?.into_owned();
         let fault = |text: &str| Err(FileError::Fault(format!("the entry `{name}` {text}")));
-        if entry.enclosed_name().is_none()
-            || name.split('/').any(|part| part == "..")
-            || name.contains('\\')
-        {
+        if entry.enclosed_name().is_none() || leaves(&name) {
             return fault("of the zip file has a path outside of it");
         }
         if entry.encrypted() {
@@ -461,6 +458,11 @@ fn zip_contents<R: Read + Seek>(
     }
     let text = "this zip file holds neither a PyTorch state dict nor NumPy arrays";
     Err(FileError::fault(text))
+}
+
+/// Whether a path may lead out of the folder it lies in, on any system.
+fn leaves(path: &str) -> bool {
+    path.starts_with('/') || path.contains(['\\', ':']) || path.split('/').any(|part| part == "..")
 }
 
 /// `data.pkl` in a folder at the top.

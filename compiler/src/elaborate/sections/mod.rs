@@ -13,6 +13,8 @@ use overlay::overlaid;
 use reader::{Reader, key_text};
 use train::read_train;
 
+pub use start::print_start;
+
 use std::collections::BTreeMap;
 
 use super::evaluate::{Elaborator, Frame, Outcome};

@@ -30,7 +30,7 @@ pub(super) fn read_start(reader: &mut Reader) -> Vec<StartConfig> {
 }
 
 /// The setting `start` in the language's syntax.
-pub(in crate::elaborate) fn print_start(start: &[StartConfig]) -> String {
+pub fn print_start(start: &[StartConfig]) -> String {
     let texts: Vec<_> = start.iter().map(print_weights).collect();
     match texts.as_slice() {
         [] => "none".to_owned(),

@@ -1,0 +1,5 @@
+//! Files of weights from elsewhere: what is read, what is refused, and where it goes.
+
+mod hostile;
+mod made;
+mod readers;
