@@ -8,7 +8,7 @@ use hqcc_tests::networks;
 const VGG16: &str = "encoder = [2, 2, 3, 3, 3]";
 
 /// File, model, channels and side of the input; all parameters of the original, and those of them that it never computes.
-const VARIANTS: [(&str, &str, usize, usize, usize, usize); 19] = [
+const VARIANTS: [(&str, &str, usize, usize, usize, usize); 26] = [
     ("unet.hqc", "UNet()", 1, 256, 31_036_481, 0),
     ("unet.hqc", "UNet()", 3, 256, 31_037_633, 0),
     ("unet.hqc", "UNet(bilinear = true)", 1, 256, 17_261_825, 0),
@@ -77,6 +77,48 @@ const VARIANTS: [(&str, &str, usize, usize, usize, usize); 19] = [
         0,
     ),
     ("msnet.hqc", "MSNet()", 1, 256, 29_741_329, 2_049_000),
+    ("transunet.hqc", "TransUNet()", 1, 224, 105_275_921, 0),
+    ("transunet.hqc", "TransUNet()", 1, 256, 105_322_001, 0),
+    (
+        "transunet.hqc",
+        "TransUNet(layers = 4)",
+        1,
+        256,
+        48_619_025,
+        0,
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet(layers = 3)",
+        1,
+        224,
+        41_485_073,
+        0,
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet(layers = 3)",
+        3,
+        256,
+        41_531_153,
+        0,
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet(layers = 2, classes = 9)",
+        1,
+        256,
+        34_443_281 + 1_160,
+        0,
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet(hybrid = false)",
+        1,
+        256,
+        91_719_121,
+        0,
+    ),
 ];
 
 fn size(channels: usize, side: usize) -> Size {
@@ -117,7 +159,7 @@ fn the_sixteenth_vgg_is_the_default() {
 }
 
 /// File, settings, layer; circuits, qubits, angles, weights.
-const HYBRID: [(&str, &[&str], &str, [usize; 4]); 6] = [
+const HYBRID: [(&str, &[&str], &str, [usize; 4]); 9] = [
     ("qunet.hqc", &[], "outc", [1, 6, 12, 64]),
     ("qunetpp.hqc", &[], "head", [9, 6, 108, 576]),
     (
@@ -134,6 +176,19 @@ const HYBRID: [(&str, &[&str], &str, [usize; 4]); 6] = [
         [1, 3, 6, 8],
     ),
     ("qmsnet.hqc", &[], "output1", [9, 6, 108, 576]),
+    ("qtransunet.hqc", &[], "head", [9, 4, 72, 144]),
+    (
+        "qtransunet.hqc",
+        &["model.classes=2", "train.loss=cross_entropy"],
+        "head",
+        [18, 4, 144, 288],
+    ),
+    (
+        "qtransunet.hqc",
+        &["model.classes=9", "train.loss=cross_entropy"],
+        "head",
+        [81, 4, 648, 1_296],
+    ),
 ];
 
 #[test]

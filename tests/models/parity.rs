@@ -18,11 +18,14 @@ use crate::gpu;
 use crate::reference::{Digests, Reference};
 
 /// Every case, and the ones that a software driver runs as well.
-const CASES: [(&str, bool); 13] = [
+const CASES: [(&str, bool); 16] = [
     ("msnet", false),
     ("msnet_odd", false),
     ("nested", false),
     ("nested_deep", true),
+    ("transunet_tiny", true),
+    ("transunet_tiny_l3", false),
+    ("transunet_vit", false),
     ("unet", false),
     ("unet_bilinear", false),
     ("unet_bilinear_odd", true),

@@ -27,7 +27,7 @@ const BATCH: usize = 4;
 const SEED: u64 = 3;
 
 /// The experiments and the settings that make them small.
-const EXPERIMENTS: [(&str, &[&str]); 4] = [
+const EXPERIMENTS: [(&str, &[&str]); 5] = [
     ("qunet.hqc", &["model.base=4"]),
     (
         "qunetpp.hqc",
@@ -35,6 +35,19 @@ const EXPERIMENTS: [(&str, &[&str]); 4] = [
     ),
     ("qunext.hqc", &["model.widths=[4, 8, 8, 16, 16]"]),
     ("qmsnet.hqc", &["model.base=8", "model.units=[1, 1, 1, 1]"]),
+    (
+        "qtransunet.hqc",
+        &[
+            "model.layers=1",
+            "model.hidden=32",
+            "model.mlp=48",
+            "model.heads=2",
+            "model.units=[1, 1, 1]",
+            "model.base=32",
+            "model.bottom=16",
+            "model.widths=[16, 8, 8, 8]",
+        ],
+    ),
 ];
 
 fn network(file: &str, settings: &[&str], batch: usize) -> Networks {

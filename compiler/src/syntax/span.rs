@@ -82,7 +82,7 @@ impl World for MemoryWorld {
 }
 
 /// The folder of files that are part of the compiler: `import "std/blocks.hqc" as b`.
-const STANDARD: [(&str, &str); 4] = [
+const STANDARD: [(&str, &str); 6] = [
     (
         "std/blocks.hqc",
         include_str!("../../../models/std/blocks.hqc"),
@@ -94,6 +94,14 @@ const STANDARD: [(&str, &str); 4] = [
     (
         "std/res2net.hqc",
         include_str!("../../../models/std/res2net.hqc"),
+    ),
+    (
+        "std/resnet.hqc",
+        include_str!("../../../models/std/resnet.hqc"),
+    ),
+    (
+        "std/transformer.hqc",
+        include_str!("../../../models/std/transformer.hqc"),
     ),
     ("std/vgg.hqc", include_str!("../../../models/std/vgg.hqc")),
 ];

@@ -23,7 +23,7 @@ macro_rules! model {
 }
 
 /// All of them.
-pub const NETWORKS: [Network; 4] = [
+pub const NETWORKS: [Network; 5] = [
     Network {
         names: ["msnet", "qmsnet"],
         file: "msnet.hqc",
@@ -31,6 +31,20 @@ pub const NETWORKS: [Network; 4] = [
         width: 64,
         call: |w| format!("MSNet(base = {w})"),
         last: "output1",
+    },
+    Network {
+        names: ["transunet", "qtransunet"],
+        file: "transunet.hqc",
+        text: model!("transunet.hqc"),
+        width: 64,
+        call: |w| {
+            let (hidden, mlp, bottom) = (12 * w, 48 * w, 8 * w);
+            let widths = format!("[{}, {}, {w}, {}]", 4 * w, 2 * w, w.div_ceil(4));
+            format!(
+                "TransUNet(base = {w}, hidden = {hidden}, mlp = {mlp}, bottom = {bottom}, widths = {widths})"
+            )
+        },
+        last: "head",
     },
     Network {
         names: ["unet", "qunet"],
