@@ -1,6 +1,7 @@
 //! Parameters of every variant, and angles of every hybrid one.
 
 use hqcc_compiler::elaborate::Size;
+use hqcc_compiler::ops::{Init, Parameter};
 use hqcc_compiler::steps;
 use hqcc_compiler::summary::summarise;
 use hqcc_tests::networks;
@@ -205,5 +206,199 @@ fn the_last_convolution_of_each_hybrid_network_has_the_circuits_of_the_paper() {
             .map(|(path, g)| (path, [g.circuits, g.qubits, g.angles, g.weights]))
             .collect();
         assert_eq!(generated, [(path, wanted)], "{file} {settings:?}");
+    }
+}
+
+/// How a tensor starts, with bounds and deviations as squares.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    /// Uniform, +-sqrt of this.
+    Uniform(f64),
+    /// Normal, with this variance.
+    Normal(f64),
+    /// Normal with deviation 0.02, cut at +-2.
+    Truncated,
+    /// The same everywhere.
+    Constant(f64),
+}
+
+use Start::{Constant, Normal, Truncated, Uniform};
+
+/// File, model, tensor, and the rule of the original's code.
+const STARTS: [(&str, &str, &str, Start); 31] = [
+    ("msnet.hqc", "MSNet()", "output1.bias", Uniform(1.0 / 576.0)),
+    (
+        "msnet.hqc",
+        "MSNet()",
+        "resnet.conv1[0].weight",
+        Normal(2.0 / 288.0),
+    ),
+    (
+        "msnet.hqc",
+        "MSNet()",
+        "resnet.fc.weight",
+        Uniform(1.0 / 2048.0),
+    ),
+    (
+        "msnet.hqc",
+        "MSNet()",
+        "resnet.layer[1][0].convs[0].weight",
+        Normal(2.0 / 234.0),
+    ),
+    (
+        "msnet.hqc",
+        "MSNet()",
+        "resnet.layer[2][0].downsample[1].weight",
+        Normal(2.0 / 512.0),
+    ),
+    (
+        "msnet.hqc",
+        "MSNet()",
+        "x5_dem_1.conv.weight",
+        Uniform(1.0 / 18432.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "decoder[0].conv1.weight",
+        Uniform(1.0 / 9216.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "head.bias",
+        Uniform(1.0 / 144.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "layer[0].attn.query.bias",
+        Uniform(1.0 / 768.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "layer[11].ffn.fc1.weight",
+        Uniform(6.0 / 3840.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "layer[11].ffn.fc2.bias",
+        Normal(1e-12),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "patches.weight",
+        Uniform(1.0 / 1024.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "positions.table",
+        Constant(0.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "resnet.body[1][1].gn_proj.weight",
+        Constant(1.0),
+    ),
+    (
+        "transunet.hqc",
+        "TransUNet()",
+        "resnet.root.conv.weight",
+        Uniform(1.0 / 147.0),
+    ),
+    ("unet.hqc", "UNet()", "d[4].bn2.weight", Constant(1.0)),
+    ("unet.hqc", "UNet()", "up[1].bias", Uniform(1.0 / 2048.0)),
+    ("unet.hqc", "UNet()", "up[1].weight", Uniform(1.0 / 2048.0)),
+    (
+        "unetpp.hqc",
+        "Nested()",
+        "x[0][0].conv2.bias",
+        Uniform(1.0 / 288.0),
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP()",
+        "decoder.center.conv1.weight",
+        Uniform(6.0 / 4608.0),
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP()",
+        "decoder.x[0][0].conv1.weight",
+        Uniform(6.0 / 9216.0),
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP()",
+        "encoder.features[0].bias",
+        Constant(0.0),
+    ),
+    (
+        "unetpp.hqc",
+        "UNetPP()",
+        "encoder.features[0].weight",
+        Normal(2.0 / 576.0),
+    ),
+    ("unetpp.hqc", "UNetPP()", "head.bias", Constant(0.0)),
+    (
+        "unetpp.hqc",
+        "UNetPP()",
+        "head.weight",
+        Uniform(6.0 / 585.0),
+    ),
+    ("unext.hqc", "UNeXt()", "d[5].weight", Uniform(1.0 / 144.0)),
+    (
+        "unext.hqc",
+        "UNeXt()",
+        "e[1].conv.bias",
+        Uniform(1.0 / 27.0),
+    ),
+    (
+        "unext.hqc",
+        "UNeXt()",
+        "t[1].mix.mlp.dwconv.dwconv.weight",
+        Normal(2.0 / 9.0),
+    ),
+    (
+        "unext.hqc",
+        "UNeXt()",
+        "t[1].mix.mlp.fc1.bias",
+        Constant(0.0),
+    ),
+    ("unext.hqc", "UNeXt()", "t[1].mix.mlp.fc1.weight", Truncated),
+    (
+        "unext.hqc",
+        "UNeXt()",
+        "t[2].proj.weight",
+        Normal(2.0 / 2304.0),
+    ),
+];
+
+#[test]
+fn weights_and_biases_start_as_in_the_originals() {
+    for (file, model, name, start) in STARTS {
+        let network = networks::model(file, model, "bce", size(3, 256));
+        let network = network.unwrap_or_else(|e| panic!("{e}"));
+        let graph = network.training;
+        let id = graph
+            .find(name)
+            .unwrap_or_else(|| panic!("{file}: no {name}"));
+        let found = graph.op::<Parameter>(id).expect("a parameter").init;
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * b.abs();
+        let right = match (start, found) {
+            (Uniform(square), Init::Uniform { low, high }) => {
+                near(high * high, square) && near(low, -high)
+            }
+            (Normal(variance), Init::Normal { std }) => near(std * std, variance),
+            (Truncated, Init::TruncatedNormal { std }) => near(std, 0.02),
+            (Constant(wanted), Init::Constant { value }) => near(value, wanted),
+            _ => false,
+        };
+        assert!(right, "{file}: {name} starts as {found:?}, not {start:?}");
     }
 }

@@ -174,14 +174,12 @@ fn deep_and_long_texts_end_in_errors() {
 
 #[test]
 fn models_are_laid_out_canonically() {
-    let models = [
-        include_str!("../../models/unet.hqc"),
-        include_str!("../../models/qunet.hqc"),
-        include_str!("../../models/quickstart.hqc"),
-        include_str!("../../models/std/blocks.hqc"),
-    ];
-    for text in models {
-        assert_eq!(format(text), text);
+    let models = hqcc_tests::networks::files().expect("the models are there");
+    let standard_files = hqcc_compiler::syntax::span::standard_files();
+    let standard = standard_files.filter_map(|name| Some((name.to_owned(), standard(name)?)));
+    let standard = standard.map(|(name, text)| (name, text.to_owned()));
+    for (name, text) in models.into_iter().chain(standard) {
+        assert_eq!(format(&text), text, "{name}");
     }
 }
 

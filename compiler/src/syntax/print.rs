@@ -234,10 +234,13 @@ impl<'a> Printer<'a> {
             })
             .collect();
         let name = &function.name.name;
-        let head = match parentheses {
+        let mut head = match parentheses {
             true => format!("{word} {name}({}) ", parameters.join(", ")),
             false => format!("{word} {name} "),
         };
+        if head.chars().count() >= WIDTH && !parameters.is_empty() {
+            head = format!("{word} {name}(\n  {},\n) ", parameters.join(",\n  "));
+        }
         self.leading(function.body.span.start);
         let span = function.span;
         self.braces(span.start, span.end, &head, |p| {
@@ -517,11 +520,11 @@ fn flat_name_rule(rule: &NameRule) -> String {
     format!("{foreign} => {}{change}", rule.here.name)
 }
 
-/// Annotations, rules and `freeze` go without empty parentheses; gates have arguments.
+/// `freeze` and `unused` go without empty parentheses.
 fn flat_method(method: &Method) -> String {
     let name = &method.name.name;
     match method.arguments.is_empty() {
-        true if name == "freeze" => name.clone(),
+        true if ["freeze", "unused"].contains(&name.as_str()) => name.clone(),
         _ => format!("{name}({})", flat_arguments(&method.arguments)),
     }
 }
