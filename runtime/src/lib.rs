@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod data;
 pub mod durable;
 pub mod executor;
+pub mod export;
 pub mod gpu;
 pub mod random;
 pub mod report;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod circuit;
 mod experiments;
+mod export;
 mod gpu;
 mod graph;
 mod help;

@@ -3,6 +3,7 @@
 
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Constant, Init, Input, Parameter, ParameterKind};
+use crate::passes::readout;
 use crate::tensor_type::ShapeError;
 
 /// A graph cut where the constant part meets the rest.
@@ -62,6 +63,13 @@ pub fn fold(graph: &Graph) -> Result<Folded, ShapeError> {
         constants.prune();
         constants
     });
+    let constants = match constants {
+        Some(mut graph) => {
+            readout::absorb(&mut graph)?;
+            Some(graph)
+        }
+        None => None,
+    };
     Ok(Folded {
         graph: rest,
         constants,

@@ -3,6 +3,7 @@
 //! Exit codes: 0 success, 1 an error (printed to standard error), 2 wrong usage. Results go to standard output.
 
 mod args;
+mod baked;
 mod bench;
 mod build;
 mod check;
@@ -12,6 +13,7 @@ mod device;
 mod devices;
 mod eval;
 mod experiment;
+mod export;
 mod failure;
 mod fmt;
 mod graph;
@@ -68,6 +70,7 @@ enum Command {
     Eval(eval::Eval),
     Predict(predict::Predict),
     ImportWeights(import_weights::ImportWeights),
+    Export(export::Export),
     Build(build::Build),
     Devices(devices::Devices),
     Phantom(phantom::Phantom),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Eval(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::ImportWeights(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Build(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Phantom(command) => command.run(),

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{Bar, DeviceArgs, MessageArgs};
+use super::baked::Baked;
 use super::eval::Which;
 use super::experiment::Experiment;
 use super::session::open_device;
@@ -17,7 +18,7 @@ use crate::executor::Executor;
 use crate::tensor::Tensor;
 use crate::train::folder::RunFolder;
 use crate::train::progress::Reporter;
-use crate::weights::{self, Weights, WeightsError};
+use crate::weights::{self, Weights};
 
 /// Slices that are preprocessed at a time; a volume may have a thousand.
 const SLICES: usize = 64;
@@ -128,31 +129,23 @@ impl Predict {
 struct Predictor {
     experiment: Experiment,
     executor: Box<dyn Executor>,
-    /// All parameters, the generated weights among them.
-    weights: Weights,
+    baked: Baked,
     /// Name of the entry and of its input, by batch size.
     entries: BTreeMap<usize, (String, String)>,
 }
 
 impl Predictor {
-    /// Computes the generated weights of a checkpoint.
+    /// Computes the weights of a checkpoint that circuits and adapters decide.
     fn new(
         experiment: Experiment,
         mut executor: Box<dyn Executor>,
-        mut weights: Weights,
+        weights: Weights,
     ) -> Result<Self, Failure> {
-        let (_, generation) = experiment.prediction(1)?;
-        if let Some(entry) = generation {
-            executor.load("weights", &entry)?;
-            for tensor in entry.state() {
-                executor.write(&tensor.name, known(&weights, &tensor.name)?)?;
-            }
-            weights.extend(executor.run("weights", &[])?);
-        }
+        let baked = Baked::new(&experiment, &mut *executor, weights)?;
         Ok(Predictor {
             experiment,
             executor,
-            weights,
+            baked,
             entries: BTreeMap::new(),
         })
     }
@@ -216,12 +209,12 @@ impl Predictor {
         if let Some(found) = self.entries.get(&batch) {
             return Ok(found.clone());
         }
-        let (entry, _) = self.experiment.prediction(batch)?;
+        let entry = (self.baked).entry(&self.experiment, &mut *self.executor, batch)?;
         let name = format!("predict.{batch}");
         self.executor.load(&name, &entry)?;
         for tensor in entry.state() {
             self.executor
-                .write(&tensor.name, known(&self.weights, &tensor.name)?)?;
+                .write(&tensor.name, self.baked.value(&tensor.name)?)?;
         }
         let input = entry
             .inputs()
@@ -233,10 +226,4 @@ impl Predictor {
         self.entries.insert(batch, (name.clone(), input.clone()));
         Ok((name, input))
     }
-}
-
-fn known<'w>(weights: &'w Weights, name: &str) -> Result<&'w Tensor, Failure> {
-    Ok(weights.get(name).ok_or_else(|| WeightsError::Missing {
-        name: name.to_owned(),
-    })?)
 }
