@@ -154,6 +154,18 @@ pub struct TrainConfig {
     pub save_every: u64,
 }
 
+/// How large the images are that a network predicts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PredictSize {
+    /// As the data section says.
+    Data,
+    /// As large as the slice, or as what is cut out of it.
+    Native,
+    /// Rows and columns.
+    Given([usize; 2]),
+}
+
 /// Settings of the `predict` section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictConfig {
@@ -161,6 +173,8 @@ pub struct PredictConfig {
     pub batch: usize,
     /// Probability from which a pixel is foreground.
     pub threshold: f64,
+    /// How large images are before the network.
+    pub size: PredictSize,
 }
 
 /// One axis of a `sweep`: a setting and its values, as `-s` takes them.

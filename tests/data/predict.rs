@@ -34,12 +34,15 @@ fn inputs_are_those_of_training() {
         ..DataSettings::default()
     };
     let trained = case_records(&volume, &labels, &settings).unwrap();
-    let found = inputs(&volume, None, 0..usize::MAX, &settings).unwrap();
+    let found = inputs(&volume, None, 0..usize::MAX, &settings, Some(settings.size)).unwrap();
     assert_eq!(found.len(), volume.geometry.shape[0]);
     for (a, b) in found.iter().zip(&trained) {
         assert_eq!((a.slice, a.rect, &a.image), (b.slice, b.rect, &b.image));
     }
-    assert_eq!(inputs(&volume, None, 4..6, &settings).unwrap(), found[4..6]);
+    assert_eq!(
+        inputs(&volume, None, 4..6, &settings, Some(settings.size)).unwrap(),
+        found[4..6]
+    );
 }
 
 #[test]
@@ -82,15 +85,22 @@ fn the_tumour_task_looks_at_every_component() {
         ..DataSettings::default()
     };
     let known = case_records(&volume, &labels, &settings).unwrap().len();
-    let found = inputs(&volume, Some(&labels), 0..30, &settings).unwrap();
+    let found = inputs(
+        &volume,
+        Some(&labels),
+        0..30,
+        &settings,
+        Some(settings.size),
+    )
+    .unwrap();
     assert!(
         found.len() > known,
         "{} inputs, {known} with a tumour",
         found.len()
     );
-    let error = inputs(&volume, None, 0..30, &settings).unwrap_err();
+    let error = inputs(&volume, None, 0..30, &settings, Some(settings.size)).unwrap_err();
     assert!(error.to_string().contains("give their labels"), "{error}");
     let (other, _) = case("case_00002");
-    let error = inputs(&other, Some(&labels), 0..30, &settings).unwrap_err();
+    let error = inputs(&other, Some(&labels), 0..30, &settings, Some(settings.size)).unwrap_err();
     assert!(error.to_string().contains("same shape"), "{error}");
 }

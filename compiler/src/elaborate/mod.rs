@@ -8,6 +8,7 @@
 
 mod call;
 mod evaluate;
+mod fit;
 mod load;
 mod names;
 mod network;
@@ -25,6 +26,7 @@ use crate::names::NameMap;
 use crate::passes::rewrite::Rule;
 use crate::syntax::span::{Sources, Span, World};
 
+pub use fit::fitting;
 pub use load::{Module, Project, load};
 pub use resolve::{Copied, resolved};
 pub use rules::apply;

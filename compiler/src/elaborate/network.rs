@@ -89,6 +89,30 @@ impl Elaborator<'_> {
         })
     }
 
+    /// Runs the statements of a model up to the first one that is the `last`.
+    pub fn declare(
+        &mut self,
+        model: &Function,
+        given: BTreeMap<String, Value>,
+        frame: &mut Frame,
+        size: Size,
+        last: impl Fn(&StatementKind) -> bool,
+    ) -> Outcome<()> {
+        self.fill(model, given, frame)?;
+        frame.model = true;
+        self.declared = Declared {
+            size,
+            ..Declared::default()
+        };
+        for statement in &model.body.statements {
+            self.statement(statement, frame)?;
+            if last(&statement.kind) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs statements; the value is what a `return` gave, if one was reached.
     pub fn body(&mut self, body: &Body, frame: &mut Frame) -> Outcome<Option<Value>> {
         for statement in &body.statements {

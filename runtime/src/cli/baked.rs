@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::passes::fold::fold;
 use hqcc_compiler::program::Entry;
 
@@ -40,7 +41,7 @@ impl Baked {
         })
     }
 
-    /// The network for a batch, all that parameters alone decide being parameters.
+    /// The network for inputs of a size, all that parameters alone decide being parameters.
     ///
     /// # Errors
     /// The checkpoint lacks a tensor, or the device fails.
@@ -48,9 +49,9 @@ impl Baked {
         &mut self,
         experiment: &Experiment,
         executor: &mut dyn Executor,
-        batch: usize,
+        size: Size,
     ) -> Result<Entry, Failure> {
-        let (entry, _) = experiment.prediction(batch)?;
+        let entry = experiment.plain(size)?;
         let folded = fold(&entry.graph)?;
         if self.folded.is_none() {
             let values = match folded.constants {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hqcc_compiler::diagnostic::Diagnostic;
-use hqcc_compiler::elaborate::{self, Copied, Network, Project, Study};
+use hqcc_compiler::elaborate::{self, Copied, Network, Project, Size, Study};
 use hqcc_compiler::program::{Entry, FORMAT, Program};
 use hqcc_compiler::steps::{self, Recipe, StepError};
 use hqcc_compiler::syntax::print::quote;
@@ -72,7 +72,14 @@ impl Experiment {
     /// # Errors
     /// The compiler finds an error.
     pub fn network(&self, batch: usize, training: bool) -> Result<Network, Failure> {
-        let size = self.study.size(batch);
+        self.network_of(self.study.size(batch), training)
+    }
+
+    /// The network as the source says, for inputs of a size.
+    ///
+    /// # Errors
+    /// The compiler finds an error.
+    pub fn network_of(&self, size: Size, training: bool) -> Result<Network, Failure> {
         elaborate::network(
             &self.sources,
             &*self.world,
@@ -134,13 +141,35 @@ impl Experiment {
     /// # Errors
     /// The compiler finds an error.
     pub fn prediction(&self, batch: usize) -> Result<(Entry, Option<Entry>), Failure> {
-        let predict = steps::predict(self.network(batch, false)?.graph).map_err(step_failure)?;
+        let predict = self.plain(self.study.size(batch))?;
         let weights =
             steps::weights(self.rewritten(batch, false)?.graph, &[]).map_err(step_failure)?;
-        Ok((
-            Entry { graph: predict },
-            weights.map(|graph| Entry { graph }),
-        ))
+        Ok((predict, weights.map(|graph| Entry { graph })))
+    }
+
+    /// A prediction whose generated weights are plain parameters, for inputs of a size.
+    ///
+    /// # Errors
+    /// The compiler finds an error.
+    pub fn plain(&self, size: Size) -> Result<Entry, Failure> {
+        let network = self.network_of(size, false)?;
+        let graph = steps::predict(network.graph).map_err(step_failure)?;
+        Ok(Entry { graph })
+    }
+
+    /// The smallest rows and columns, not smaller than the given ones, that the network's input allows.
+    ///
+    /// # Errors
+    /// There are none near; what stands against the given ones.
+    pub fn fitting(&self, [height, width]: [usize; 2]) -> Result<[usize; 2], String> {
+        let size = Size {
+            height,
+            width,
+            ..self.study.size(1)
+        };
+        let (sources, world) = (&self.sources, &*self.world);
+        elaborate::fitting(sources, world, &self.project, &self.study, size)
+            .map(|size| [size.height, size.width])
     }
 
     /// Entries for these numbers of samples to train on and to evaluate, cut into batches.

@@ -132,7 +132,7 @@ fn onnx(
     executor: &mut CpuExecutor<f32>,
     recipe: &str,
 ) -> Result<Vec<u8>, Failure> {
-    let entry = baked.entry(experiment, executor, 1)?;
+    let entry = baked.entry(experiment, executor, experiment.study.size(1))?;
     let model = &experiment.study.model;
     let mut values: BTreeMap<String, String> = entry
         .inputs()

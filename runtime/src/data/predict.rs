@@ -17,11 +17,14 @@ pub struct SliceInput {
     pub slice: usize,
     /// Where on the slice.
     pub rect: Rect,
-    /// Grey values, preprocessed as in training; [rows, columns] of `DataSettings::size`.
+    /// Rows and columns of the image.
+    pub size: [usize; 2],
+    /// Grey values, preprocessed as in training; `[size[0] * size[1]]`.
     pub image: Vec<f32>,
 }
 
-/// The inputs of some slices of a volume, in order. Every slice counts, whatever `select` says.
+/// The inputs of some slices of a volume, in order, resized to `size` (`None`: each as large as what it is cut from). Every
+/// slice counts, whatever `select` says.
 ///
 /// Kidney task: one whole slice each, and `labels` are not looked at. Tumour task: the padded crops around the components
 /// of `labels`, with or without a known tumour; a slice without labels gives none.
@@ -32,6 +35,7 @@ pub fn inputs(
     labels: Option<&Labels>,
     slices: Range<usize>,
     settings: &DataSettings,
+    size: Option<[usize; 2]>,
 ) -> Result<Vec<SliceInput>, DataError> {
     let [count, rows, columns] = volume.geometry.shape;
     let shape = [rows, columns];
@@ -64,10 +68,14 @@ pub fn inputs(
             return Vec::new();
         }
         let filtered = filter(&volume.slice(z), shape, settings);
-        let input = |rect| SliceInput {
-            slice: z,
-            rect,
-            image: cut_image(&filtered, columns, rect, settings.size),
+        let input = |rect: Rect| {
+            let size = size.unwrap_or(rect.shape());
+            SliceInput {
+                slice: z,
+                rect,
+                size,
+                image: cut_image(&filtered, columns, rect, size),
+            }
         };
         rects.into_iter().map(input).collect()
     };

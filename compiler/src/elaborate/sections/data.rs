@@ -111,7 +111,7 @@ pub(super) fn read_data<'a>(
     (config, resolved)
 }
 
-fn read_size(reader: &mut Reader) -> [usize; 2] {
+pub(super) fn read_size(reader: &mut Reader) -> [usize; 2] {
     let default = [256.0, 256.0];
     let size = reader.pair("size", default);
     if size

@@ -43,7 +43,7 @@ const TRAIN: [(&str, &str); 12] = [
 ];
 
 /// The settings of `predict`.
-const PREDICT: [(&str, &str); 2] = [("batch", "8"), ("threshold", "0.5")];
+const PREDICT: [(&str, &str); 3] = [("batch", "8"), ("threshold", "0.5"), ("size", "data")];
 
 /// Reads every section of the main file.
 pub(super) fn study(
@@ -173,8 +173,26 @@ fn read_predict<'a>(
             .elaborator
             .fail(error.at(expr.span, format!("this is {threshold}")));
     }
+    let size = read_predict_size(&mut reader);
     let resolved = reader.finish(&PREDICT.map(|(key, _)| key));
-    (PredictConfig { batch, threshold }, resolved)
+    let config = PredictConfig {
+        batch,
+        threshold,
+        size,
+    };
+    (config, resolved)
+}
+
+/// `[rows, columns]`, or one of the words `data` and `native`.
+fn read_predict_size(reader: &mut Reader) -> PredictSize {
+    let is_list = |expr: &Expr| matches!(expr.kind, ExprKind::List(_));
+    if reader.given("size").as_ref().is_some_and(is_list) {
+        return PredictSize::Given(data::read_size(reader));
+    }
+    match reader.word("size", &["data", "native"], "data").as_str() {
+        "native" => PredictSize::Native,
+        _ => PredictSize::Data,
+    }
 }
 
 fn read_sweep<'a>(
