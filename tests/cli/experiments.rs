@@ -55,3 +55,26 @@ train {{ model = Tiny(), data = d, loss = bce + dice, optim = adam(lr = 1e-2), b
     );
     fs::write(folder.join("disk.hqc"), text).expect("the folder can be written");
 }
+
+/// `<name>.hqc`: a network whose input is declared so, on phantoms of 32 x 32 pixels.
+pub fn with_input(folder: &Path, name: &str, input: &str) {
+    let text = format!(
+        "model {name}() {{
+  input ct: {input}
+  a = relu(conv(ct, 2, k = 3))
+  head = conv(a, 1, k = 3)
+  output head
+}}
+data d = phantom {{
+  size = [32, 32]
+  train = 0..1
+  test = 1..2
+  slices = 4
+  pixels = 32
+}}
+train {{ model = {name}(), data = d, loss = bce + dice, optim = adam(lr = 1e-2), batch = 4, epochs = 1, seed = 7 }}
+"
+    );
+    let file = folder.join(format!("{}.hqc", name.to_lowercase()));
+    fs::write(file, text).expect("the folder can be written");
+}

@@ -43,7 +43,7 @@ const TRAIN: [(&str, &str); 12] = [
 ];
 
 /// The settings of `predict`.
-const PREDICT: [(&str, &str); 3] = [("batch", "8"), ("threshold", "0.5"), ("size", "data")];
+const PREDICT: [(&str, &str); 3] = [("batch", "8"), ("threshold", "0.5"), ("size", "auto")];
 
 /// Reads every section of the main file.
 pub(super) fn study(
@@ -183,13 +183,13 @@ fn read_predict<'a>(
     (config, resolved)
 }
 
-/// `[rows, columns]`, or one of the words `data` and `native`.
+/// `[rows, columns]`, or one of the words `auto` and `native`.
 fn read_predict_size(reader: &mut Reader) -> PredictSize {
     let is_list = |expr: &Expr| matches!(expr.kind, ExprKind::List(_));
     if reader.given("size").as_ref().is_some_and(is_list) {
         return PredictSize::Given(data::read_size(reader));
     }
-    match reader.word("size", &["data", "native"], "data").as_str() {
+    match reader.word("size", &["auto", "native"], "auto").as_str() {
         "native" => PredictSize::Native,
         _ => PredictSize::Data,
     }
