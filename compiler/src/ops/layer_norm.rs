@@ -6,9 +6,10 @@ use super::batch_norm::TakeRow;
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::Init;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
-use crate::tensor_type::{ShapeError, TensorType, arity};
+use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `layer_norm`: `y = (x - mean) / sqrt(variance + eps) gamma + beta` with the mean and the biased variance of each row;
 /// inputs `(x, gamma, beta)`.
@@ -95,6 +96,24 @@ impl Op for LayerNorm {
             ("y", Operand::Output),
         ];
         lowering.rows("layer_norm", &self.attributes(), &operands)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let (x, gamma, beta) = (node.input(0)?, node.input(1)?, node.input(2)?);
+        let settings = [
+            ("axis", Attribute::Int(-1)),
+            ("epsilon", Attribute::Float(self.eps)),
+        ];
+        if node.output_type().layout == Layout::Plain {
+            return node.emit("LayerNormalization", &[&x, &gamma, &beta], &settings);
+        }
+        // The channels of a feature map lie last in memory, but not in its shape.
+        let rows = node.transpose(&x, &[0, 2, 3, 1]);
+        let y = node.add("LayerNormalization", &[&rows, &gamma, &beta], &settings);
+        node.emit(
+            "Transpose",
+            &[&y],
+            &[("perm", Attribute::sizes([0, 3, 1, 2]))],
+        )
     }
 }
 

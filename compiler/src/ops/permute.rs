@@ -6,6 +6,7 @@ use serde_json::json;
 use super::layer::{Kind, LayerInfo, Setting};
 use super::reshape::Reshape;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
@@ -56,6 +57,12 @@ impl Op for Permute {
             .collect();
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         lowering.per_element("permute", y.elements(), &json!({ "axes": axes }), &operands)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        node.same(
+            "Transpose",
+            &[("perm", Attribute::sizes(self.axes.iter().copied()))],
+        )
     }
 }
 

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::layer::LayerInfo;
 use crate::graph::{Backward, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
-use crate::tensor_type::{ShapeError, TensorType, arity};
+use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `softmax`: `y_i = exp(x_i - m) / sum_j exp(x_j - m)` along each row, `m` its largest element.
 ///
@@ -38,6 +39,14 @@ impl Op for Softmax {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         lowering.rows("softmax", &json!({}), &operands)
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let axis = if node.output_type().layout == Layout::Plain {
+            -1
+        } else {
+            1
+        };
+        node.same("Softmax", &[("axis", Attribute::Int(axis))])
     }
 }
 
