@@ -9,6 +9,7 @@ use super::leaf::Init;
 use super::reduce_sum::ReduceSum;
 use super::reshape::Reshape;
 use crate::graph::{Backward, NodeId, Op, Read, Scalar};
+use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
 use crate::plan::{LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -104,6 +105,11 @@ impl Op for GroupStats {
         let operands = [("x", channels), ("y", Operand::Output)];
         lowering.per_element("group_stats", n * self.groups, &constants, &operands)
     }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        // `GroupNorm`, which alone reads them, is written with statistics of its own.
+        let _ = node;
+        Ok(())
+    }
 }
 
 impl Op for GroupNorm {
@@ -164,6 +170,28 @@ impl Op for GroupNorm {
             ],
             constants: self.attributes(),
         })
+    }
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        let [x, stats] = [node.input_type(0).clone(), node.input_type(1).clone()];
+        let (Ok([_, c, h, w]), &[_, _, groups]) = (x.as_image(), stats.shape.as_slice()) else {
+            return Err(node.unsupported("it is no group norm of a feature map"));
+        };
+        let (gamma, beta) = (node.fixed(2)?, node.fixed(3)?);
+        // A group is an instance of its own: normalised alone, then scaled and shifted by channel.
+        let input = node.input(0)?;
+        let rows = node.reshape(&input, &[1, groups, c / groups * h * w]);
+        let (ones, zeros) = (vec![1.0; groups], vec![0.0; groups]);
+        let (one, zero) = (
+            node.floats("one", &[groups], &ones),
+            node.floats("zero", &[groups], &zeros),
+        );
+        let eps = [("epsilon", Attribute::Float(self.eps))];
+        let normal = node.add("InstanceNormalization", &[&rows, &one, &zero], &eps);
+        let map = node.reshape(&normal, &[1, c, h, w]);
+        let gamma = node.floats("gamma", &[c, 1, 1], gamma);
+        let beta = node.floats("beta", &[c, 1, 1], beta);
+        let scaled = node.add("Mul", &[&map, &gamma], &[]);
+        node.emit("Add", &[&scaled, &beta], &[])
     }
 }
 
