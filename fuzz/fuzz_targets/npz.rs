@@ -2,8 +2,7 @@
 
 #![no_main]
 
-#[path = "../../runtime/src/tensor.rs"]
-#[allow(dead_code, reason = "the readers use a part of it")]
+#[path = "weights/tensor.rs"]
 mod tensor;
 mod weights;
 
