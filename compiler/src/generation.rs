@@ -2,7 +2,8 @@
 
 use crate::diagnostic::nearest;
 use crate::graph::{Graph, NodeId};
-use crate::ops::{Circuit, Lpp, Parameter, ParameterKind, Readout, WeightKind, WeightMap};
+use crate::ops::{Circuit, Parameter, ParameterKind, Readout, WeightKind, WeightMap};
+use crate::passes::rewrite::{POSTS, Post};
 
 /// A weight that circuits generate.
 #[derive(Clone, Debug)]
@@ -15,8 +16,8 @@ pub struct GeneratedWeight {
     pub circuit: Circuit,
     /// How their outputs become the weight.
     pub map: WeightMap,
-    /// Whether a trained linear map follows the readout.
-    pub learned: bool,
+    /// The post-processing: its word and what it computes.
+    pub post: (&'static str, &'static str),
     /// Whether the result is added to a weight of its own.
     pub added: bool,
 }
@@ -58,13 +59,20 @@ pub fn generated_weight(graph: &Graph, path: &str) -> Result<GeneratedWeight, St
 fn described(graph: &Graph, id: NodeId) -> Option<GeneratedWeight> {
     let map = graph.op::<WeightMap>(id)?;
     let weight = graph.name(id).strip_suffix(".generated")?;
-    let (mut at, mut learned) = (*graph.inputs(id).first()?, false);
+    let mut at = *graph.inputs(id).first()?;
     while graph.op::<Circuit>(at).is_none() {
-        learned |= graph.op::<Lpp>(at).is_some();
         at = *graph.inputs(at).first()?;
     }
     let circuit = graph.op::<Circuit>(at)?.clone();
     let theta = *graph.inputs(at).first()?;
+    // The last node of a post-processing goes by its word; one that reads and does nothing more has none.
+    let there = |post: &&Post| graph.find(&format!("{weight}.{}", post.name)).is_some();
+    let bare = |post: &&Post| post.readout == circuit.readout;
+    let post = POSTS
+        .iter()
+        .find(there)
+        .or_else(|| POSTS.iter().find(bare))?;
+    let post = (post.name, post.doc);
     let trained = graph.op::<Parameter>(theta)?.kind == ParameterKind::Trained;
     let layer = weight.strip_suffix(".weight").unwrap_or(weight);
     trained.then(|| GeneratedWeight {
@@ -72,7 +80,7 @@ fn described(graph: &Graph, id: NodeId) -> Option<GeneratedWeight> {
         theta: graph.name(theta).to_owned(),
         circuit,
         map: map.clone(),
-        learned,
+        post,
         added: graph.find(&format!("{weight}.adapted")).is_some(),
     })
 }
@@ -123,12 +131,10 @@ impl GeneratedWeight {
         } else {
             String::new()
         };
-        let read = match (readout, self.learned) {
-            (Readout::Real, _) => "rce: the real part of amplitude i",
-            (Readout::Probability, false) => "sst: (pi/2)(p_i - 1/2), p_i = |amplitude i|^2",
-            (Readout::Probability, true) => {
-                "lpp: a trained linear map of p_i = |amplitude i|^2 and the bits of i"
-            }
+        let (word, doc) = self.post;
+        let read = match readout {
+            Readout::Real => "psi = amplitude i",
+            Readout::Probability => "p = |amplitude i|^2",
         };
         let added = if self.added {
             ", added to the frozen weight"
@@ -151,7 +157,7 @@ impl GeneratedWeight {
                  i = 0 to {}{unused}",
                 used - 1
             ),
-            format!("{read}{added}"),
+            format!("{word}: {doc}; {read}{added}"),
             format!(
                 "i = sum of q[k] 2^({} - k): qubit 0 is the most significant bit",
                 qubits - 1

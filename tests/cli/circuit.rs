@@ -31,6 +31,7 @@ fn a_layers_circuit_is_drawn_and_written() {
         "circuit 5 gives the entries of output channel 0, kernel row 1 of 3, column 2 of 3",
         "amplitudes 6 to 7 are not used",
         "qubit 0 is the most significant bit",
+        "rce: ",
         "block 2",
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
@@ -55,6 +56,19 @@ fn a_layers_circuit_is_drawn_and_written() {
             &["head", "--format", "qasm", "--angles", "7"]
         )
     );
+}
+
+/// What is said of the readout is the post-processing's own line.
+#[test]
+fn every_post_processing_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for post in hqcc_compiler::passes::rewrite::POSTS {
+        let text = MODEL.replace("rce", post.name);
+        std::fs::write(folder.path().join("m.hqc"), text).expect("the model");
+        let text = shown(folder.path(), &["head"]);
+        let line = format!("{}: {}; ", post.name, post.doc);
+        assert!(text.contains(&line), "no `{line}` in\n{text}");
+    }
 }
 
 #[test]
