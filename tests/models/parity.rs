@@ -18,9 +18,10 @@ use crate::gpu;
 use crate::reference::{Digests, Reference};
 
 /// Every case, and the ones that a software driver runs as well.
-const CASES: [(&str, bool); 16] = [
+const CASES: [(&str, bool); 17] = [
     ("msnet", false),
     ("msnet_odd", false),
+    ("msnet_short", true),
     ("nested", false),
     ("nested_deep", true),
     ("transunet_tiny", true),
