@@ -8,6 +8,7 @@ use crate::ops::Input;
 use crate::passes::autodiff::{self, AutodiffError};
 use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
+use crate::passes::parts;
 use crate::passes::readout;
 use crate::passes::rewrite::{self, RewriteError, Rule};
 use crate::passes::simplify::simplify;
@@ -124,6 +125,8 @@ pub fn train(forward: Graph, rules: &[Rule], recipe: &Recipe) -> Result<Graph, S
     }
     let gradients = autodiff::differentiate(&mut graph, loss, &wanted)?;
     verified(&graph, "autodiff")?;
+    parts::join(&mut graph)?;
+    verified(&graph, "parts")?;
     optimiser::add_updates(&mut graph, &recipe.optimiser, &gradients)?;
     keep_only(&mut graph, &["loss", "intersection", "predicted", "true"]);
     simplify(&mut graph);
@@ -153,6 +156,8 @@ pub fn gradients(
         let name = format!("grad {}", graph.name(parameter));
         graph.set_output(name, gradient);
     }
+    parts::join(&mut graph)?;
+    verified(&graph, "parts")?;
     simplify(&mut graph);
     verified(&graph, "simplify")?;
     Ok(graph)

@@ -5,6 +5,7 @@ pub mod fold;
 pub mod fuse;
 pub mod loss;
 pub mod optimiser;
+pub mod parts;
 pub mod readout;
 pub mod rewrite;
 pub mod simplify;
