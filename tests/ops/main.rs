@@ -6,6 +6,7 @@ mod case;
 mod convolution;
 mod element_wise;
 mod golden;
+mod layers;
 mod maps;
 mod norms;
 mod quantum;

@@ -108,10 +108,10 @@ pub fn permute(rng: &mut Rng) -> Case {
     Case::new(op, vec![x], Tolerance::Exact).wrt(&[0])
 }
 
-/// A feature map with at least 8 elements a group, and the number of groups.
-fn groups(rng: &mut Rng) -> (TensorType, usize) {
+/// A feature map with at least 9 elements a group, and the number of groups. Many pixels are summed in stages.
+fn groups(rng: &mut Rng, widest: usize) -> (TensorType, usize) {
     let (c, groups) = rng.pick(&[(4, 4), (4, 1), (6, 3), (64, 32), (32, 32), (70, 7), (1, 1)]);
-    let [n, h, w] = [rng.int(1, 3), rng.int(3, 12), rng.int(3, 20)];
+    let [n, h, w] = [rng.int(1, 3), rng.int(3, 12), rng.int(3, widest)];
     (TensorType::image([n, c, h, w]), groups)
 }
 
@@ -120,7 +120,7 @@ fn statistics(rng: &mut Rng, ty: &TensorType, groups: usize) -> Arg {
 }
 
 pub fn group_stats(rng: &mut Rng) -> Case {
-    let (ty, groups) = groups(rng);
+    let (ty, groups) = groups(rng, 40);
     let x = x(rng, ty);
     Case::new(GroupStats { groups }, vec![x], Tolerance::Accumulated)
 }
@@ -137,7 +137,7 @@ pub fn of_its_groups(
 }
 
 pub fn group_norm(rng: &mut Rng) -> Case {
-    let (ty, groups) = groups(rng);
+    let (ty, groups) = groups(rng, 12);
     let vector = TensorType::plain([ty.shape[1]]);
     let args = vec![
         x(rng, ty.clone()),
@@ -154,7 +154,7 @@ pub fn group_norm(rng: &mut Rng) -> Case {
 }
 
 pub fn group_norm_sums(rng: &mut Rng) -> Case {
-    let (ty, groups) = groups(rng);
+    let (ty, groups) = groups(rng, 40);
     let args = vec![
         x(rng, ty.clone()),
         Arg::unit(rng, ty.clone()),
@@ -164,7 +164,7 @@ pub fn group_norm_sums(rng: &mut Rng) -> Case {
 }
 
 pub fn group_norm_grad_input(rng: &mut Rng) -> Case {
-    let (ty, groups) = groups(rng);
+    let (ty, groups) = groups(rng, 12);
     let args = vec![
         x(rng, ty.clone()),
         Arg::unit(rng, ty.clone()),

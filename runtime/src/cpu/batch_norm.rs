@@ -6,6 +6,90 @@ use hqcc_compiler::ops;
 use super::call::{Call, WrongOp};
 use super::parallel::{pieces, sums};
 use super::real::Real;
+use super::simd::vectorised;
+
+vectorised! {
+    fn add_moments<T: Real>(x: &[T], shift: &[T], mean: &mut [f64], square: &mut [f64]) {
+        for pixel in x.chunks_exact(shift.len()) {
+            for (((m, s), &x), &shift) in
+                mean.iter_mut().zip(square.iter_mut()).zip(pixel).zip(shift)
+            {
+                let d = (x - shift).f64();
+                *m += d;
+                *s += d * d;
+            }
+        }
+    }
+
+    fn normalise<T: Real, const RELU: bool>(x: &[T], mean: &[T], scale: &[T], beta: &[T], y: &mut [T]) {
+        let c = mean.len();
+        for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+            for ((((y, &x), &mean), &scale), &beta) in
+                y.iter_mut().zip(x).zip(mean).zip(scale).zip(beta)
+            {
+                let value = (x - mean) * scale + beta;
+                *y = if RELU && value < T::zero() {
+                    T::zero()
+                } else {
+                    value
+                };
+            }
+        }
+    }
+
+    fn add_products<T: Real, const MASK: bool>(
+        x: &[T],
+        dy: &[T],
+        y: &[T],
+        mean: &[T],
+        plain: &mut [f64],
+        scaled: &mut [f64],
+    ) {
+        let c = mean.len();
+        let pixels = x.chunks_exact(c).zip(dy.chunks_exact(c)).zip(y.chunks_exact(c));
+        for ((x, dy), y) in pixels {
+            for (((((p, s), &x), &dy), &y), &mean) in plain
+                .iter_mut()
+                .zip(scaled.iter_mut())
+                .zip(x)
+                .zip(dy)
+                .zip(y)
+                .zip(mean)
+            {
+                let dy = if !MASK || y > T::zero() {
+                    dy.f64()
+                } else {
+                    0.0
+                };
+                *p += dy;
+                *s += dy * (x - mean).f64();
+            }
+        }
+    }
+
+    fn follow<T: Real, const MASK: bool>(line: &Line<'_, T>, x: &[T], dy: &[T], y: &[T], dx: &mut [T]) {
+        let c = line.mean.len();
+        let pixels = dx.chunks_exact_mut(c).zip(x.chunks_exact(c));
+        for (((dx, x), dy), y) in pixels.zip(dy.chunks_exact(c)).zip(y.chunks_exact(c)) {
+            let constants = line
+                .mean
+                .iter()
+                .zip(&line.scale)
+                .zip(&line.slope)
+                .zip(&line.offset);
+            for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
+                dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
+            {
+                let dy = if !MASK || y > T::zero() {
+                    dy
+                } else {
+                    T::zero()
+                };
+                *dx = scale * dy + (slope * (x - mean) + offset);
+            }
+        }
+    }
+}
 
 /// Mean and biased variance of each of `c` channels: `stats = [means, variances]`.
 pub fn batch_stats_of<T: Real>(c: usize, x: &[T], stats: &mut [T]) {
@@ -17,15 +101,7 @@ pub fn batch_stats_of<T: Real>(c: usize, x: &[T], stats: &mut [T]) {
     let (pixels, shift) = (x.len() / c, &x[..c]);
     let total = sums(pixels, c, 2 * c, |first, end, sums| {
         let (mean, square) = sums.split_at_mut(c);
-        for pixel in x[first * c..end * c].chunks_exact(c) {
-            for (((m, s), &x), &shift) in
-                mean.iter_mut().zip(square.iter_mut()).zip(pixel).zip(shift)
-            {
-                let d = (x - shift).f64();
-                *m += d;
-                *s += d * d;
-            }
-        }
+        add_moments(&x[first * c..end * c], shift, mean, square);
     });
     for k in 0..c {
         let mean = total[k] / pixels as f64;
@@ -56,19 +132,8 @@ pub fn batch_norm_of<T: Real, const RELU: bool>(
         .zip(gamma)
         .map(|(root, gamma)| T::of(root * gamma.f64()))
         .collect();
-    pieces(y, c, |start, piece| {
-        for (y, x) in piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c)) {
-            for ((((y, &x), &mean), &scale), &beta) in
-                y.iter_mut().zip(x).zip(mean).zip(&scale).zip(beta)
-            {
-                let value = (x - mean) * scale + beta;
-                *y = if RELU && value < T::zero() {
-                    T::zero()
-                } else {
-                    value
-                };
-            }
-        }
+    pieces(y, c, |start, y| {
+        normalise::<T, RELU>(&x[start..], mean, &scale, beta, y);
     });
 }
 
@@ -83,29 +148,10 @@ pub fn batch_norm_sums_of<T: Real, const MASK: bool>(
     let total = sums(x.len() / c.max(1), c, 2 * c, |first, end, sums| {
         let (plain, scaled) = sums.split_at_mut(c);
         let range = first * c..end * c;
-        let pixels = x[range.clone()]
-            .chunks_exact(c)
-            .zip(dy[range.clone()].chunks_exact(c));
+        let (x, dy) = (&x[range.clone()], &dy[range.clone()]);
         // Without a mask any slice of the right length will do.
-        let masks = if MASK { &y[range] } else { &x[range] }.chunks_exact(c);
-        for ((x, dy), y) in pixels.zip(masks) {
-            for (((((p, s), &x), &dy), &y), &mean) in plain
-                .iter_mut()
-                .zip(scaled.iter_mut())
-                .zip(x)
-                .zip(dy)
-                .zip(y)
-                .zip(mean)
-            {
-                let dy = if !MASK || y > T::zero() {
-                    dy.f64()
-                } else {
-                    0.0
-                };
-                *p += dy;
-                *s += dy * (x - mean).f64();
-            }
-        }
+        let y = if MASK { &y[range] } else { x };
+        add_products::<T, MASK>(x, dy, y, mean, plain, scaled);
     });
     let roots = roots(c, stats, eps);
     for k in 0..c {
@@ -166,27 +212,10 @@ pub fn linear_gradient<T: Real, const MASK: bool>(
     dx: &mut [T],
 ) {
     let c = line.mean.len();
-    pieces(dx, c, |start, piece| {
-        let pixels = piece.chunks_exact_mut(c).zip(x[start..].chunks_exact(c));
-        let masks = if MASK { &y[start..] } else { &x[start..] }.chunks_exact(c);
-        for (((dx, x), dy), y) in pixels.zip(dy[start..].chunks_exact(c)).zip(masks) {
-            let constants = line
-                .mean
-                .iter()
-                .zip(&line.scale)
-                .zip(&line.slope)
-                .zip(&line.offset);
-            for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
-                dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
-            {
-                let dy = if !MASK || y > T::zero() {
-                    dy
-                } else {
-                    T::zero()
-                };
-                *dx = scale * dy + (slope * (x - mean) + offset);
-            }
-        }
+    pieces(dx, c, |start, dx| {
+        let x = &x[start..];
+        let y = if MASK { &y[start..] } else { x };
+        follow::<T, MASK>(line, x, &dy[start..], y, dx);
     });
 }
 

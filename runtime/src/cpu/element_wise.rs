@@ -7,18 +7,16 @@ use super::broadcast::{map, map2};
 use super::call::{Call, WrongOp};
 use super::parallel::pieces;
 use super::real::Real;
+use super::simd::vectorised;
 
 /// `y = f(x)`.
-pub fn unary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T) -> T + Sync) -> Result<(), WrongOp> {
+fn unary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T) -> T + Sync) -> Result<(), WrongOp> {
     map((&call.types[0], call.inputs[0]), (call.ty, call.output), f);
     Ok(())
 }
 
 /// `y = f(a, b)`, with broadcasting.
-pub fn binary<T: Real>(
-    call: &mut Call<'_, T>,
-    f: impl Fn(T, T) -> T + Sync,
-) -> Result<(), WrongOp> {
+fn binary<T: Real>(call: &mut Call<'_, T>, f: impl Fn(T, T) -> T + Sync) -> Result<(), WrongOp> {
     let (types, inputs) = (call.types, call.inputs);
     map2(
         (&types[0], inputs[0]),
@@ -27,6 +25,22 @@ pub fn binary<T: Real>(
         f,
     );
     Ok(())
+}
+
+vectorised! {
+    fn exponentials<T: Real>(x: &[T], y: &mut [T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = x.exponential();
+        }
+    }
+
+    fn sigmoids<T: Real>(x: &[T], y: &mut [T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            let e = (-x.abs()).exponential();
+            let top = if x >= T::zero() { T::one() } else { e };
+            *y = top / (T::one() + e);
+        }
+    }
 }
 
 /// `y = |x|`.
@@ -76,7 +90,9 @@ pub fn affine<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 /// `y = e^x`.
 pub fn exp<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
-    unary(call, T::exponential)
+    let x = call.inputs[0];
+    pieces(call.output, 1, |start, y| exponentials(&x[start..], y));
+    Ok(())
 }
 
 /// Axes of extent one repeated.
@@ -86,15 +102,9 @@ pub fn expand<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 /// `y = 1 / (1 + exp(-x))`, without overflow on either side.
 pub fn sigmoid<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
-    unary(call, |x| {
-        let e = (-x.abs()).exponential();
-        let small = e / (T::one() + e);
-        if x >= T::zero() {
-            T::one() / (T::one() + e)
-        } else {
-            small
-        }
-    })
+    let x = call.inputs[0];
+    pieces(call.output, 1, |start, y| sigmoids(&x[start..], y));
+    Ok(())
 }
 
 /// 1 where `x > limit`, else 0.

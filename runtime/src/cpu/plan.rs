@@ -11,6 +11,7 @@ use super::batch_norm::{batch_norm_relu, masked_batch_norm_grad_input, masked_ba
 use super::call::Function;
 use super::function;
 use super::group_norm::{group_norm_relu, masked_group_norm_grad_input, masked_group_norm_sums};
+use super::matmul::matmul_add;
 use super::real::Real;
 use crate::executor::ExecutorError;
 
@@ -204,6 +205,40 @@ fn join<T: Real>(graph: &Graph, drafts: &mut Vec<Draft<T>>) {
                 to.inputs = inputs;
                 to.flops += flops;
                 gone[index] = true;
+            }
+        } else if op.downcast::<ops::Matmul>().is_some() {
+            // matmul, perhaps seen as tokens, then the bias
+            let mut chain = vec![index];
+            let mut next = user_indices;
+            while let &[user] = next.as_slice()
+                && drafts[user].op.is_view()
+                && !is_output(drafts[user].output)
+            {
+                chain.push(user);
+                let users = graph.users(drafts[user].output);
+                next = users.iter().filter_map(|user| at[user.index()]).collect();
+            }
+            let &[user] = next.as_slice() else {
+                continue;
+            };
+            let columns = graph.ty(id).shape.last().copied().unwrap_or_default();
+            let sum = chain.last().map(|&last| drafts[last].output);
+            let bias = match drafts[user].inputs.as_slice() {
+                &[product, bias] if Some(product) == sum => bias,
+                _ => continue,
+            };
+            if drafts[user].op.downcast::<ops::Add>().is_some()
+                && *graph.ty(bias) == TensorType::plain([columns])
+            {
+                let (mut inputs, flops) = (drafts[index].inputs.clone(), drafts[index].flops);
+                inputs.push(bias);
+                let to = &mut drafts[user];
+                to.label = "matmul, add".into();
+                to.op = op;
+                to.function = matmul_add;
+                to.inputs = inputs;
+                to.flops += flops;
+                chain.into_iter().for_each(|at| gone[at] = true);
             }
         } else if op.downcast::<ops::ReluGrad>().is_some() {
             let &[y, dy] = drafts[index].inputs.as_slice() else {

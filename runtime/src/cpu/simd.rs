@@ -117,6 +117,40 @@ macro_rules! with_vectors {
 with_vectors!(with_vectors_f32, f32, __m512, __m256);
 with_vectors!(with_vectors_f64, f64, __m512d, __m256d);
 
+/// Defines functions that are compiled for each instruction set; the best one of this processor runs. Unlike the closure
+/// that [`run`] is given, their bodies are sure to be compiled so, however large they are.
+macro_rules! vectorised {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident<$T:ident: $bound:path $(, const $C:ident: bool)?>(
+        $($arg:ident: $ty:ty),* $(,)?
+    ) $body:block)*) => {$(
+        $(#[$meta])*
+        $vis fn $name<$T: $bound $(, const $C: bool)?>($($arg: $ty),*) {
+            #[inline(always)]
+            fn body<$T: $bound $(, const $C: bool)?>($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+                fn avx512<$T: $bound $(, const $C: bool)?>($($arg: $ty),*) {
+                    body::<$T $(, $C)?>($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$T: $bound $(, const $C: bool)?>($($arg: $ty),*) {
+                    body::<$T $(, $C)?>($($arg),*)
+                }
+                match $crate::cpu::simd::isa() {
+                    // SAFETY: the processor has these features.
+                    $crate::cpu::simd::Isa::Avx512 => return unsafe { avx512::<$T $(, $C)?>($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::cpu::simd::Isa::Avx2 => return unsafe { avx2::<$T $(, $C)?>($($arg),*) },
+                    $crate::cpu::simd::Isa::Portable => {}
+                }
+            }
+            body::<$T $(, $C)?>($($arg),*)
+        }
+    )*};
+}
+pub(crate) use vectorised;
+
 /// A register of several elements.
 ///
 /// # Safety
