@@ -162,6 +162,65 @@ fn rules_that_fight_or_match_nothing_are_refused() {
     assert!(errors.iter().any(|e| e.other == Some(1)));
 }
 
+fn drawn(graph: &Graph, options: dot::DotOptions) -> String {
+    let text = dot::to_dot(graph, &options);
+    // Every edge leads from a box to a box.
+    let boxes = text.lines().filter(|line| line.contains("shape="));
+    let id = |text: &str| text.trim().split("\"").nth(1).map(str::to_owned);
+    let boxes: Vec<_> = boxes.filter_map(id).collect();
+    for (from, to) in text.lines().filter_map(|line| line.split_once(" -> ")) {
+        for end in [from, to] {
+            assert!(id(end).is_some_and(|end| boxes.contains(&end)), "{end}");
+        }
+    }
+    text
+}
+
+#[test]
+fn pictures_fold_chains_and_show_what_circuits_generate() {
+    let graph = steps::rewritten(network(true), &rules()).expect("rewrites");
+    let at = |depth| dot::DotOptions {
+        depth: Some(depth),
+        ..Default::default()
+    };
+    let line = |text: &str, id: &str| {
+        let start = format!("\"{id}\" [");
+        let found = text.lines().find(|line| line.trim().starts_with(&start));
+        found.map(str::to_owned)
+    };
+    let overview = drawn(&graph, at(1));
+    let head = line(&overview, "head").expect("a box");
+    assert!(
+        head.contains("#b98ee0") && head.contains("9 circuits of 3 qubits"),
+        "{head}"
+    );
+    assert!(line(&overview, "a").expect("a box").contains("box3d"));
+    assert!(!overview.contains("parameter\\n"), "{overview}");
+    // Three layers without a branch are one box; the inside of a generated layer shows.
+    let layers = drawn(&graph, at(2));
+    let chain = line(&layers, "a.conv").expect("a box");
+    assert!(
+        chain.contains("conv2d 3 x 3") && chain.contains("batch_norm") && chain.contains("relu")
+    );
+    assert_eq!(line(&layers, "a.relu"), None);
+    assert!(
+        line(&layers, "head.weight.theta")
+            .expect("a box")
+            .contains("ellipse")
+    );
+    let generated = line(&layers, "head.weight.generated").expect("a box");
+    assert!(
+        generated.contains("#b98ee0") && generated.contains("[1, 8, 3, 3]"),
+        "{generated}"
+    );
+    assert_eq!(dot::readable_depth(&graph), (2, 2));
+    let nodes = dot::DotOptions {
+        nodes: true,
+        ..Default::default()
+    };
+    assert!(line(&drawn(&graph, nodes), "a.norm.running_mean").is_some());
+}
+
 /// Graphviz must take every stage without a complaint. Without `dot` on the machine the case says so.
 #[test]
 fn graphviz_accepts_every_stage() {

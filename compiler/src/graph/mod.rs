@@ -176,13 +176,19 @@ impl Graph {
     }
 
     /// The path of the layer that a node belongs to: the first of the names above its own that a node bears (below a
-    /// layer there are only its parameters and inner nodes), else its own name.
+    /// layer there are only its parameters and inner nodes), else its own name. State that nothing reads belongs to the
+    /// layer that its name stands below, which is never computed.
     pub fn layer(&self, id: NodeId) -> &str {
         let name = self.name(id);
-        name.match_indices('.')
-            .map(|(dot, _)| &name[..dot])
-            .find(|above| self.names.contains_key(*above))
-            .unwrap_or(name)
+        let mut above = name.match_indices('.').map(|(dot, _)| &name[..dot]);
+        if let Some(layer) = above.find(|above| self.names.contains_key(*above)) {
+            return layer;
+        }
+        let alone = self.inputs(id).is_empty() && self.users(id).is_empty();
+        match name.rsplit_once('.') {
+            Some((layer, _)) if alone => layer,
+            _ => name,
+        }
     }
 
     /// The inputs of a node, in order.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use hqcc_compiler::graph::Graph;
-use hqcc_compiler::graph::dot::{DotOptions, to_dot};
+use hqcc_compiler::graph::dot::{DotOptions, readable_depth, to_dot};
 use hqcc_compiler::passes::fuse::fuse;
 
 use super::Failure;
@@ -37,11 +37,14 @@ enum Pass {
 
 /// Print the network as DOT, the language of Graphviz, at any stage of the compiler.
 ///
-/// Blocks are drawn as clusters; generated weights and frozen parameters have their own colours; edges carry shapes.
+/// Blocks are drawn as clusters or, below a depth, as boxes; without --depth the greatest one is taken at which the picture
+/// is still read on a screen. Boxes carry the shape of what they give. Violet is what circuits generate, green what
+/// low-rank products adapt, grey what is frozen; blue edges skip.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     hqcc graph first.hqc | dot -Tsvg > first.svg\n  \
     hqcc graph first.hqc --depth 1 -o overview.dot    one box per block\n  \
+    hqcc graph first.hqc --nodes -o nodes.dot         every node, parameters too\n  \
     hqcc graph first.hqc --after autodiff -o step.dot\n  \
     hqcc graph first.hqc --diff qpg -o diff.dot       what the rewrite rules changed")]
 pub struct GraphCommand {
@@ -53,6 +56,9 @@ pub struct GraphCommand {
     /// Show blocks nested deeper than this as one box each.
     #[arg(long, value_name = "N")]
     depth: Option<usize>,
+    /// Show every node, parameters and what lies within layers too.
+    #[arg(long)]
+    nodes: bool,
     /// Mark what a pass added and took away.
     #[arg(long, value_enum, value_name = "PASS", conflicts_with = "after")]
     diff: Option<Pass>,
@@ -70,6 +76,7 @@ impl GraphCommand {
         let mut options = DotOptions {
             title: experiment.study.model.clone(),
             depth: self.depth,
+            nodes: self.nodes,
             ..DotOptions::default()
         };
         let graph = match self.diff {
@@ -83,6 +90,13 @@ impl GraphCommand {
             }
             None => staged(&experiment, self.after, batch)?,
         };
+        if options.depth.is_none() && !options.nodes {
+            let (readable, deepest) = readable_depth(&graph);
+            options.depth = Some(readable);
+            options.note = format!(
+                "Depth {readable} of {deepest}, chosen for a screen. --depth {deepest} shows every layer, --nodes every node."
+            );
+        }
         let dot = to_dot(&graph, &options);
         match self.output {
             None => print(&dot),
