@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::DotOptions;
 use crate::graph::{Graph, NodeId, Phase};
-use crate::ops::{Circuit, Parameter, ParameterKind, WeightKind};
+use crate::ops::{Circuit, Input, Parameter, ParameterKind, WeightKind};
+use crate::tensor_type::Layout;
 
 /// Colour of circuits and of the weights they give.
 pub const GENERATED: &str = "#b98ee0";
@@ -303,7 +304,12 @@ pub fn short(count: usize) -> String {
 impl Drawing {
     /// The boxes of a graph at a depth.
     pub fn new(graph: &Graph, options: &DotOptions) -> Drawing {
-        let ids = ordered(graph);
+        let mut ids = ordered(graph);
+        // What the host hands in beside the images, such as the key of dropout, would have lines to half the boxes.
+        ids.retain(|&id| {
+            let beside = graph.op::<Input>(id).is_some() && graph.ty(id).layout == Layout::Plain;
+            options.nodes || !beside
+        });
         let places = places(graph, &ids, options.nodes);
         let generated = generated(graph, &ids);
         // Graphviz (2.43) fails on clusters of a whole training step: gradients and updates lie in none, and nothing does
