@@ -99,11 +99,9 @@ fn is_trained(graph: &Graph, mut id: NodeId) -> bool {
 
 /// Summarises a network after its rewrite rules.
 pub fn summarise(graph: &Graph) -> Summary {
-    let order = graph
-        .topological()
-        .unwrap_or_else(|_| graph.ids().collect());
-    let forward: Vec<NodeId> = order
-        .into_iter()
+    // In the order of the source, which the nodes that rules add do not change.
+    let forward: Vec<NodeId> = graph
+        .ids()
         .filter(|&id| graph.node(id).phase == Phase::Forward)
         .collect();
     let mut rows: Vec<LayerRow> = Vec::new();

@@ -118,3 +118,22 @@ fn post_processings_are_counted_apart_from_angles() {
         );
     }
 }
+
+#[test]
+fn rows_stand_as_in_the_source_whatever_rules_add() {
+    let size = Size {
+        batch: 1,
+        channels: 4,
+        height: 4,
+        width: 4,
+    };
+    for rule in ["", "@conv_lora(rank = 2)", "@qpga(start = zero)"] {
+        let text = format!(
+            "model M() {{\n  input ct: [4, H, W]\n  {rule}\n  a = conv(ct, 4, k = 3)\n  b = relu(a)\n  \
+             c = conv(b, 1, k = 1)\n  output c\n}}"
+        );
+        let summary = summarise(&File::sized(&text, size).network(true, true).graph);
+        let paths: Vec<_> = summary.layers.iter().map(|row| &*row.path).collect();
+        assert_eq!(paths, ["a", "b", "c"], "{rule}");
+    }
+}
