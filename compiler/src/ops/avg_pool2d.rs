@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
+use super::max_pool2d::{PADDING, STRIDE, WINDOW};
 use crate::graph::{Backward, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode};
 use crate::op_identity;
@@ -192,24 +193,9 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     doc: "mean of each window",
     tensors: (1, 1),
     settings: &[
-        Setting {
-            name: "k",
-            kind: Kind::Int { min: 1, max: 255 },
-            default: Some("2"),
-            doc: "height and width of the window",
-        },
-        Setting {
-            name: "stride",
-            kind: Kind::Int { min: 1, max: 255 },
-            default: Some("auto"),
-            doc: "step between windows; auto is k",
-        },
-        Setting {
-            name: "padding",
-            kind: Kind::Int { min: 0, max: 127 },
-            default: Some("0"),
-            doc: "padding on each side",
-        },
+        WINDOW,
+        STRIDE,
+        PADDING,
         Setting {
             name: "ceil",
             kind: Kind::Bool,

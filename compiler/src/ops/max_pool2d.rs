@@ -126,30 +126,35 @@ impl Op for MaxPool2dGrad {
     }
 }
 
+/// Height and width of a pool's window.
+pub(super) const WINDOW: Setting = Setting {
+    name: "k",
+    kind: Kind::Int { min: 1, max: 255 },
+    default: Some("2"),
+    doc: "height and width of the window",
+};
+
+/// Step between the windows of a pool.
+pub(super) const STRIDE: Setting = Setting {
+    name: "stride",
+    kind: Kind::Int { min: 1, max: 255 },
+    default: Some("auto"),
+    doc: "step between windows; auto is k",
+};
+
+/// Padding of a pool.
+pub(super) const PADDING: Setting = Setting {
+    name: "padding",
+    kind: Kind::Int { min: 0, max: 127 },
+    default: Some("0"),
+    doc: "padding on each side",
+};
+
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "max_pool",
     doc: "largest value of each window",
     tensors: (1, 1),
-    settings: &[
-        Setting {
-            name: "k",
-            kind: Kind::Int { min: 1, max: 255 },
-            default: Some("2"),
-            doc: "height and width of the window",
-        },
-        Setting {
-            name: "stride",
-            kind: Kind::Int { min: 1, max: 255 },
-            default: Some("auto"),
-            doc: "step between windows; auto is k",
-        },
-        Setting {
-            name: "padding",
-            kind: Kind::Int { min: 0, max: 127 },
-            default: Some("0"),
-            doc: "padding on each side",
-        },
-    ],
+    settings: &[WINDOW, STRIDE, PADDING],
     build: |b, x, settings| {
         let (k, padding) = (settings.int("k")?, settings.int("padding")?);
         let stride = settings.maybe_int("stride").unwrap_or(k);
