@@ -87,6 +87,23 @@ impl Op for BatchStats {
     }
 }
 
+/// Holds scale and shift, inputs by number, against the channels of input 0.
+pub(super) fn channel_vectors(
+    c: usize,
+    vectors: &[(usize, &TensorType)],
+) -> Result<(), ShapeError> {
+    match vectors
+        .iter()
+        .find(|(_, vector)| **vector != TensorType::plain([c]))
+    {
+        None => Ok(()),
+        Some((at, vector)) => Err(ShapeError::new(format!(
+            "{c} channels need a vector f32[{c}], not {vector}"
+        ))
+        .at([0, *at])),
+    }
+}
+
 impl Op for BatchNorm {
     op_identity!("batch_norm");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
@@ -98,14 +115,7 @@ impl Op for BatchNorm {
             ))
             .at([0, 1]));
         }
-        for (at, vector) in [(2, gamma), (3, beta)] {
-            if *vector != TensorType::plain([c]) {
-                return Err(ShapeError::new(format!(
-                    "{c} channels need a vector f32[{c}], not {vector}"
-                ))
-                .at([0, at]));
-            }
-        }
+        channel_vectors(c, &[(2, gamma), (3, beta)])?;
         Ok(x.clone())
     }
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::batch_norm::TakeRow;
+use super::batch_norm::channel_vectors;
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
 use super::leaf::Init;
 use super::reduce_sum::ReduceSum;
@@ -117,14 +118,7 @@ impl Op for GroupNorm {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, stats, gamma, beta] = arity(inputs)?;
         let ([_, c, _], _) = extents(x, stats)?;
-        for (at, vector) in [(2, gamma), (3, beta)] {
-            if *vector != TensorType::plain([c]) {
-                return Err(ShapeError::new(format!(
-                    "{c} channels need a vector f32[{c}], not {vector}"
-                ))
-                .at([0, at]));
-            }
-        }
+        channel_vectors(c, &[(2, gamma), (3, beta)])?;
         Ok(x.clone())
     }
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {

@@ -7,6 +7,7 @@ use hqcc_compiler::ops;
 use super::call::{Call, WrongOp};
 use super::parallel::pieces;
 use super::real::Real;
+use super::spread::spread;
 
 /// The pixels under each window along an axis, and one over what the divisor counts.
 fn windows<T: Real>(
@@ -69,24 +70,6 @@ pub fn avg_pool2d_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let [_, _, h, w] = call.output_image()?;
     let rows = holders(&windows::<T>(pool, 0, h, oh), h);
     let columns = holders(&windows::<T>(pool, 1, w, ow), w);
-    let dy = call.inputs[0];
-    pieces(call.output, w * c, |start, piece| {
-        for (index, row) in piece.chunks_exact_mut(w * c).enumerate() {
-            let index = start / (w * c) + index;
-            let (n, i) = (index / h, index % h);
-            row.fill(T::zero());
-            for &(oi, p) in &rows[i] {
-                let line = &dy[(n * oh + oi) * ow * c..][..ow * c];
-                for (dx, holders) in row.chunks_exact_mut(c).zip(&columns) {
-                    for &(oj, q) in holders {
-                        let share = p * q;
-                        for (dx, &dy) in dx.iter_mut().zip(&line[oj * c..(oj + 1) * c]) {
-                            *dx += share * dy;
-                        }
-                    }
-                }
-            }
-        }
-    });
+    spread(call, [c, h, w], [oh, ow], &rows, &columns);
     Ok(())
 }

@@ -46,6 +46,7 @@ mod shared;
 pub mod simd;
 pub mod single_output;
 mod softmax;
+mod spread;
 mod standardise;
 pub mod weight_map;
 pub mod winograd;

@@ -6,6 +6,7 @@ use hqcc_compiler::ops::ResizeMode;
 use super::call::{Call, WrongOp};
 use super::parallel::pieces;
 use super::real::Real;
+use super::spread::spread;
 
 /// For each output position along an axis, the input positions it reads and their weights.
 fn reads<T: Real>(mode: ResizeMode, from: usize, to: usize) -> Vec<[(usize, T); 2]> {
@@ -62,24 +63,6 @@ pub fn resize2d_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let [_, c, oh, ow] = call.image(0)?;
     let [h, w] = op.size;
     let (rows, columns) = (readers::<T>(op.mode, h, oh), readers::<T>(op.mode, w, ow));
-    let dy = call.inputs[0];
-    pieces(call.output, w * c, |start, piece| {
-        for (index, row) in piece.chunks_exact_mut(w * c).enumerate() {
-            let index = start / (w * c) + index;
-            let (n, i) = (index / h, index % h);
-            row.fill(T::zero());
-            for &(oi, p) in &rows[i] {
-                let line = &dy[(n * oh + oi) * ow * c..][..ow * c];
-                for (dx, readers) in row.chunks_exact_mut(c).zip(&columns) {
-                    for &(oj, q) in readers {
-                        let weight = p * q;
-                        for (dx, &dy) in dx.iter_mut().zip(&line[oj * c..(oj + 1) * c]) {
-                            *dx += weight * dy;
-                        }
-                    }
-                }
-            }
-        }
-    });
+    spread(call, [c, h, w], [oh, ow], &rows, &columns);
     Ok(())
 }
