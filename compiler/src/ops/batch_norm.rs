@@ -363,3 +363,17 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     ],
     build: batch_norm,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_of_another_length_is_named() {
+        let (four, three) = (TensorType::plain([4]), TensorType::plain([3]));
+        assert!(channel_vectors(4, &[(2, &four), (3, &four)]).is_ok());
+        let error = channel_vectors(4, &[(2, &four), (3, &three)]).unwrap_err();
+        assert_eq!(error.message, "4 channels need a vector f32[4], not f32[3]");
+        assert_eq!(error.inputs, [0, 3]);
+    }
+}
