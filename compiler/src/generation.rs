@@ -1,8 +1,8 @@
 //! What the circuits of a layer generate, in words and numbers: the ground of `hqcc circuit`.
 
 use crate::diagnostic::nearest;
-use crate::graph::{Graph, NodeId};
-use crate::ops::{Circuit, Parameter, ParameterKind, Readout, WeightKind, WeightMap};
+use crate::graph::{Graph, NodeId, Parameter, ParameterKind, WeightKind};
+use crate::ops::{Circuit, Readout, WeightMap};
 use crate::passes::rewrite::{POSTS, Post};
 
 /// A weight that circuits generate.

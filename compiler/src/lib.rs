@@ -4,6 +4,7 @@
 //! same bytes.
 
 pub mod diagnostic;
+pub mod dot;
 pub mod elaborate;
 pub mod experiment;
 pub mod generation;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Graph;
-use crate::ops::{Init, Input, Parameter, ParameterKind};
+use crate::graph::{Graph, Init, Input, Parameter, ParameterKind};
 use crate::tensor_type::TensorType;
 
 /// Version of the stored form.

@@ -3,15 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, NodeId, Phase, verify};
-use crate::ops::Input;
+use crate::graph::{Graph, Input, NodeId, Phase, verify};
+use crate::ops;
 use crate::passes::autodiff::{self, AutodiffError};
+use crate::passes::fuse;
 use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
 use crate::passes::parts;
 use crate::passes::readout;
 use crate::passes::rewrite::{self, RewriteError, Rule};
 use crate::passes::simplify::simplify;
+use crate::plan::{LowerError, Plan};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Name of the input that carries the mask or the class numbers, `f32[N, 1, H, W]`.
@@ -220,6 +222,20 @@ pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepErro
     simplify(&mut graph);
     verified(&graph, "simplify")?;
     Ok(Some(graph))
+}
+
+/// What a GPU runs for a graph: its element-wise chains fused, then lowered to kernels.
+///
+/// # Errors
+/// An op without a kernel, or a tensor too large to index.
+pub fn plan(graph: &Graph) -> Result<Plan, LowerError> {
+    let fused = fuse::fuse(graph).map_err(|source| LowerError::Shape {
+        node: "fuse".to_owned(),
+        source,
+    })?;
+    Plan::new(&fused, |op| {
+        ops::lowering(op).or_else(|| fuse::lowering(op))
+    })
 }
 
 fn keep_only(graph: &mut Graph, names: &[&str]) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::graph::{Graph, NodeId, Phase};
-use crate::ops::{Circuit, Parameter, ParameterKind, WeightMap};
+use crate::graph::{Graph, NodeId, Parameter, ParameterKind, Phase};
+use crate::ops::{Circuit, WeightMap};
 
 /// The circuits that generate a layer's weight.
 #[derive(Clone, Debug, PartialEq, Serialize)]

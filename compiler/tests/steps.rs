@@ -1,7 +1,8 @@
 //! A small network built through the layer table goes through every step.
 
-use hqcc_compiler::graph::{Graph, NodeId, dot};
-use hqcc_compiler::ops::{self, Builder, Input, SettingValue, Settings};
+use hqcc_compiler::dot;
+use hqcc_compiler::graph::{Graph, Input, NodeId};
+use hqcc_compiler::ops::{self, Builder, SettingValue, Settings};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::passes::rewrite::Rule;

@@ -5,9 +5,9 @@ use std::time::Instant;
 use hqcc::Tensor;
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::{Executor, ExecutorError};
-use hqcc_compiler::graph::{Graph, NodeId};
+use hqcc_compiler::graph::{Graph, Input, NodeId};
+use hqcc_compiler::ops::LAYERS;
 use hqcc_compiler::ops::layer::{Builder, SettingValue, Settings};
-use hqcc_compiler::ops::{Input, LAYERS};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::program::Entry;
@@ -134,7 +134,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let len = state.ty.elements();
         let fan = (len / state.ty.shape[0]).max(1) as f32;
         let value = match state.init {
-            hqcc_compiler::ops::Init::Constant { value } => {
+            hqcc_compiler::graph::Init::Constant { value } => {
                 Tensor::full(state.ty.shape.clone(), value as f32)
             }
             _ => Tensor::from_fn(state.ty.shape.clone(), |k| {

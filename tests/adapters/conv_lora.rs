@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use hqcc_compiler::elaborate::Size;
-use hqcc_compiler::graph::Graph;
-use hqcc_compiler::ops::{Input, Mul, ParameterKind, ReduceSum, Reshape};
+use hqcc_compiler::graph::{Graph, Input, ParameterKind};
+use hqcc_compiler::ops::{Mul, ReduceSum, Reshape};
 use hqcc_compiler::passes::{autodiff, simplify};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::tensor_type::TensorType;

@@ -1,6 +1,7 @@
 //! `freeze`, with running statistics and without.
 
-use hqcc_compiler::ops::{BatchNorm, Parameter, ParameterKind};
+use hqcc_compiler::graph::{Parameter, ParameterKind};
+use hqcc_compiler::ops::BatchNorm;
 
 use crate::machine::{File, Machine, Values};
 

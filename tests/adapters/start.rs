@@ -6,7 +6,7 @@ use hqcc::cpu::CpuExecutor;
 use hqcc::executor::Executor;
 use hqcc::tensor::Tensor;
 use hqcc::weights::initialise;
-use hqcc_compiler::ops::ParameterKind;
+use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::program::Entry;
 
 use crate::machine::{File, Machine};

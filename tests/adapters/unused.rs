@@ -1,6 +1,6 @@
 //! `@unused` and several heads.
 
-use hqcc_compiler::ops::ParameterKind;
+use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::summary::summarise;
 
 use crate::machine::{File, Machine};

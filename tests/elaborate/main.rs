@@ -7,7 +7,8 @@ use hqcc_compiler::elaborate::{
     Network, Project, Size, Study, apply, load, network, resolved, study,
 };
 use hqcc_compiler::experiment::{Keep, Loss, Metric, Optimiser, Source};
-use hqcc_compiler::ops::{DROPOUT_KEY, Dropout, Parameter, ParameterKind};
+use hqcc_compiler::graph::{Parameter, ParameterKind};
+use hqcc_compiler::ops::{DROPOUT_KEY, Dropout};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
 use proptest::prelude::*;
 

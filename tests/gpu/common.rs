@@ -6,8 +6,7 @@ use hqcc::Tensor;
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::{Executor, Outputs};
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
-use hqcc_compiler::graph::{Graph, NodeId, Op};
-use hqcc_compiler::ops::{Init, Input, Parameter, ParameterKind};
+use hqcc_compiler::graph::{Graph, Init, Input, NodeId, Op, Parameter, ParameterKind};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::tensor_type::TensorType;
 

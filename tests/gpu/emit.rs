@@ -1,7 +1,7 @@
 //! Kernels in every back end's language.
 
 use hqcc_compiler::ops::OPS;
-use hqcc_compiler::plan::Plan;
+use hqcc_compiler::steps;
 use hqcc_compiler::wgsl::{Target, emit, template_names};
 
 use crate::training::{two_layers, unet};
@@ -9,7 +9,7 @@ use crate::training::{two_layers, unet};
 #[test]
 fn every_kernel_of_a_training_step_is_written_for_every_back_end() {
     for case in [two_layers(), unet(4, 16)] {
-        let plan = Plan::new(&case.graph).unwrap();
+        let plan = steps::plan(&case.graph).unwrap();
         assert!(plan.kernels.len() > 5);
         for kernel in &plan.kernels {
             for target in Target::ALL {

@@ -57,7 +57,7 @@ fn a_tensor_beyond_the_adapter_is_refused_with_its_bytes() {
     let ty = TensorType::image([1, 1024, 1023, 1022]);
     let x = case
         .graph
-        .add(hqcc_compiler::ops::Input { ty }, &[], "x")
+        .add(hqcc_compiler::graph::Input { ty }, &[], "x")
         .unwrap();
     let y = case.add(Relu, &[x]);
     case.output("y", y);

@@ -2,6 +2,7 @@
 
 use hqcc_compiler::ops::{Add, Concat, Conv2d, Mul, ReduceSum, Relu, Reshape};
 use hqcc_compiler::plan::{Plan, Storage};
+use hqcc_compiler::steps;
 use hqcc_compiler::tensor_type::TensorType;
 use proptest::prelude::*;
 
@@ -82,7 +83,7 @@ proptest! {
             case.output(&format!("y{at}"), nodes[out % nodes.len()]);
         }
         case.graph.prune();
-        let plan = Plan::new(&case.graph).unwrap();
+        let plan = steps::plan(&case.graph).unwrap();
         replay(&plan);
         let all: u64 = plan.buffers.iter().filter(|b| matches!(b.storage, Storage::Slot { .. })).map(|b| b.bytes).sum();
         prop_assert!(plan.slots.iter().sum::<u64>() <= all);

@@ -9,7 +9,7 @@ use hqcc_compiler::elaborate::{Size, load, network, study};
 use hqcc_compiler::graph::Graph;
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
-use hqcc_compiler::plan::{Plan, Storage};
+use hqcc_compiler::plan::Storage;
 use hqcc_compiler::steps::{self, Recipe};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
 use hqcc_compiler::wgsl::{Target, emit};
@@ -79,7 +79,7 @@ fn every_kernel_of_every_model_is_written_for_every_back_end() {
     let mut seen = std::collections::BTreeSet::new();
     for file in files().keys() {
         for graph in graphs(file, &[], None) {
-            let plan = Plan::new(&graph).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let plan = steps::plan(&graph).unwrap_or_else(|error| panic!("{file}: {error}"));
             replay(&plan);
             for kernel in plan
                 .kernels
@@ -114,7 +114,7 @@ fn the_unet_step_of_the_paper_needs_less_memory_than_its_tensors() {
     };
     let graph = &graphs("unet.hqc", &[], Some(size))[0];
     let started = std::time::Instant::now();
-    let plan = Plan::new(graph).unwrap();
+    let plan = steps::plan(graph).unwrap();
     println!(
         "{} kernels, {} dispatches, {:?}",
         plan.kernels.len(),

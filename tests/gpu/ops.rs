@@ -1,5 +1,6 @@
 //! Every op on shapes that reach each path of its kernel.
 
+use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::ops::*;
 use hqcc_compiler::tensor_type::TensorType;
 

@@ -3,7 +3,7 @@
 use hqcc::Tensor;
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::Executor;
-use hqcc_compiler::graph::NodeId;
+use hqcc_compiler::graph::{NodeId, Parameter, ParameterKind};
 use hqcc_compiler::ops::*;
 use hqcc_compiler::passes::autodiff::{differentiate, trained};
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE, add_updates};

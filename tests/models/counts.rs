@@ -1,7 +1,7 @@
 //! Parameters of every variant, and angles of every hybrid one.
 
 use hqcc_compiler::elaborate::Size;
-use hqcc_compiler::ops::{Init, Parameter};
+use hqcc_compiler::graph::{Init, Parameter};
 use hqcc_compiler::steps;
 use hqcc_compiler::summary::summarise;
 use hqcc_tests::networks;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hqcc::cpu::CpuExecutor;
-use hqcc_compiler::ops::ParameterKind;
+use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
 use hqcc_compiler::program::{Entry, StateTensor};
 use hqcc_compiler::steps::{self, TARGET};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hqcc_compiler::elaborate::{self, Size};
 use hqcc_compiler::onnx::{OnnxError, OnnxInfo, to_onnx};
+use hqcc_compiler::ops;
 use hqcc_compiler::passes::fold::fold;
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::steps;
@@ -45,7 +46,7 @@ pub fn files(world: &MemoryWorld, main: &str, size: usize) -> [Result<Vec<u8>, O
             .map(|tensor| (tensor.name, vec![0.0; tensor.ty.elements()]))
             .collect();
         let values = |name: &str| zeros.get(name).map(Vec::as_slice);
-        to_onnx(&entry.graph, &values, &OnnxInfo::default())
+        to_onnx(&entry.graph, ops::onnx, &values, &OnnxInfo::default())
     })
 }
 

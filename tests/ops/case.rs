@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hqcc_compiler::graph::{Graph, NodeId, Op};
-use hqcc_compiler::ops::{Init, Input, Mul, Parameter, ParameterKind, ReduceSum, Reshape};
+use hqcc_compiler::graph::{Graph, Init, Input, NodeId, Op, Parameter, ParameterKind};
+use hqcc_compiler::ops::{Mul, ReduceSum, Reshape};
 use hqcc_compiler::passes::autodiff::differentiate;
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::tensor_type::{ShapeError, TensorType};

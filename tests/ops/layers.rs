@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::Executor;
-use hqcc_compiler::graph::{Graph, NodeId};
-use hqcc_compiler::ops::{Builder, Input, LAYERS, Mul, ReduceSum, Reshape, SettingValue, Settings};
+use hqcc_compiler::graph::{Graph, Input, NodeId};
+use hqcc_compiler::ops::{Builder, LAYERS, Mul, ReduceSum, Reshape, SettingValue, Settings};
 use hqcc_compiler::passes::autodiff::{differentiate, trained};
 use hqcc_compiler::passes::rewrite::{self, Rule};
 use hqcc_compiler::tensor_type::TensorType;

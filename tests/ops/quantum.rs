@@ -1,8 +1,9 @@
 //! Cases of the ops that generate weights. Their values are held against golden vectors in `tests/quantum`.
 
+use hqcc_compiler::graph::WeightKind;
 use hqcc_compiler::ops::{
-    Circuit, CircuitGrad, Lpp, LppGradParameters, LppGradProbability, Readout, WeightKind,
-    WeightMap, WeightMapGrad,
+    Circuit, CircuitGrad, Lpp, LppGradParameters, LppGradProbability, Readout, WeightMap,
+    WeightMapGrad,
 };
 use hqcc_compiler::quantum::ansatz::{Ansatz, Layer, Pattern};
 use hqcc_compiler::tensor_type::TensorType;

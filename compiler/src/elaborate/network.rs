@@ -6,8 +6,7 @@ use super::evaluate::{Elaborator, Frame, Local, Outcome, Place, Reported, spell}
 use super::value::Value;
 use super::{Given, PlacedRule, Size};
 use crate::diagnostic::Diagnostic;
-use crate::graph::NodeId;
-use crate::ops::{Input, Parameter, ParameterKind};
+use crate::graph::{Input, NodeId, Parameter, ParameterKind};
 use crate::passes::loss::{OUTPUT, head_name};
 use crate::syntax::ast::*;
 use crate::syntax::span::Span;

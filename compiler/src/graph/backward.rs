@@ -1,8 +1,23 @@
-//! What a gradient rule works with.
+//! How an op is differentiated, and what its gradient rule works with.
 
 use super::{Graph, NodeId, Op};
-use crate::ops;
 use crate::tensor_type::{ShapeError, TensorType};
+
+/// The gradient rule of an op.
+pub trait Gradient: Op {
+    /// Adds the nodes that carry the gradient `dy` of the output to the inputs, one entry per input; `None` where
+    /// no gradient flows. `back.needs(i)` says whether input `i` wants one.
+    ///
+    /// # Errors
+    /// The op has no gradient.
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let _ = (back, dy);
+        Err(ShapeError::new(format!(
+            "`{}` has no gradient",
+            self.name()
+        )))
+    }
+}
 
 /// The surroundings of one node while its gradient is built. New nodes are named `<node>.grad...`.
 pub struct Backward<'g> {
@@ -53,11 +68,6 @@ impl<'g> Backward<'g> {
         self.graph.op(id)
     }
 
-    /// The inputs of another node.
-    pub fn inputs_of(&self, id: NodeId) -> Vec<NodeId> {
-        self.graph.inputs(id)
-    }
-
     /// Adds a node of the backward pass.
     ///
     /// # Errors
@@ -65,46 +75,5 @@ impl<'g> Backward<'g> {
     pub fn add(&mut self, op: impl Op, inputs: &[NodeId]) -> Result<NodeId, ShapeError> {
         let name = format!("{}.grad.{}", self.graph.name(self.node), op.name());
         self.graph.add(op, inputs, name)
-    }
-
-    /// `a * b`, element by element.
-    ///
-    /// # Errors
-    /// Types that do not broadcast.
-    pub fn mul(&mut self, a: NodeId, b: NodeId) -> Result<NodeId, ShapeError> {
-        self.add(ops::Mul, &[a, b])
-    }
-
-    /// `scale * x + offset`.
-    ///
-    /// # Errors
-    /// None that depends on the input.
-    pub fn affine(&mut self, x: NodeId, scale: f64, offset: f64) -> Result<NodeId, ShapeError> {
-        self.add(ops::Affine { scale, offset }, &[x])
-    }
-
-    /// Sums a gradient over the axes along which a tensor of type `ty` was broadcast.
-    ///
-    /// # Errors
-    /// `ty` does not broadcast to the gradient's type.
-    pub fn sum_to(&mut self, dy: NodeId, ty: &TensorType) -> Result<NodeId, ShapeError> {
-        let from = self.ty(dy).clone();
-        if from == *ty {
-            return Ok(dy);
-        }
-        let missing = from.rank() - ty.rank();
-        let axes: Vec<_> = (0..from.rank())
-            .filter(|&a| a < missing || (ty.shape[a - missing] == 1 && from.shape[a] != 1))
-            .collect();
-        let sum = if axes.is_empty() {
-            dy
-        } else {
-            self.add(ops::ReduceSum { axes }, &[dy])?
-        };
-        if self.ty(sum) == ty {
-            Ok(sum)
-        } else {
-            self.add(ops::Reshape { to: ty.clone() }, &[sum])
-        }
     }
 }

@@ -4,11 +4,10 @@
 //! (`enc1.conv1.weight`), so that the same text names the checkpoint entry, the DOT node and the error.
 
 mod backward;
-pub mod dot;
+mod leaf;
 mod op;
 mod patch;
 mod scalar;
-mod stored;
 mod verify;
 
 use std::cmp::Reverse;
@@ -20,8 +19,9 @@ use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
-pub use backward::Backward;
-pub use op::{Op, OpInfo, attributes_of};
+pub use backward::{Backward, Gradient};
+pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
+pub use op::{Op, attributes_of};
 pub use patch::Patch;
 pub use scalar::{Read, Scalar};
 pub use verify::verify;

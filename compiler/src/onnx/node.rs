@@ -1,9 +1,9 @@
 //! What an op sees while it is written as ONNX.
 
+use super::error::OnnxError;
 use super::proto::{AttributeProto, NodeProto};
-use super::{OnnxError, Writer};
-use crate::graph::NodeId;
-use crate::ops::Parameter;
+use super::writer::Writer;
+use crate::graph::{NodeId, Op, Parameter};
 use crate::tensor_type::TensorType;
 
 /// A setting of an ONNX operator.
@@ -53,6 +53,18 @@ impl Attribute {
         };
         proto.r#type = Some(kind);
         proto
+    }
+}
+
+/// The ONNX form of an op.
+pub trait ToOnnx: Op {
+    /// Adds the ONNX operations that compute the output, on tensors in their logical order and without the batch size as
+    /// a constant. What only trains, and what parameters alone decide (circuits, adapters), has none.
+    ///
+    /// # Errors
+    /// The op has no ONNX form, or none for these inputs.
+    fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
+        Err(node.unsupported(""))
     }
 }
 
@@ -156,7 +168,7 @@ impl<'w, 'g> OnnxNode<'w, 'g> {
     /// Adds the operation whose value is the node's own.
     ///
     /// # Errors
-    /// None; the result is what [`Op::onnx`](crate::graph::Op::onnx) gives back.
+    /// None; the result is what [`ToOnnx::onnx`] gives back.
     pub fn emit(
         &mut self,
         operator: &str,

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 /// `abs`: `y = |x|`, element by element.
@@ -24,13 +25,21 @@ impl Op for Abs {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+impl Gradient for Abs {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let x = back.input(0);
         Ok(vec![Some(back.add(AbsGrad, &[x, dy])?)])
     }
-    fn element_wise(&self) -> bool {
-        true
-    }
+}
+
+impl Lower for Abs {}
+
+impl ToOnnx for Abs {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         node.same("Abs", &[])
     }
@@ -46,6 +55,12 @@ impl Op for AbsGrad {
         true
     }
 }
+
+impl Gradient for AbsGrad {}
+
+impl Lower for AbsGrad {}
+
+impl ToOnnx for AbsGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "abs",

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Op;
+use crate::graph::{Gradient, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `adam`: one step of Adam (Kingma and Ba, arXiv:1412.6980) or AdamW (arXiv:1711.05101), in place;
@@ -43,6 +44,11 @@ impl Op for Adam {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         12 * output.elements() as u64
     }
+}
+
+impl Gradient for Adam {}
+
+impl Lower for Adam {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let names = ["w", "m", "v", "g", "schedule"];
         let operands: Vec<_> = names.into_iter().zip((0..).map(Operand::Input)).collect();
@@ -50,3 +56,5 @@ impl Op for Adam {
         lowering.per_element("adam", n, &self.attributes(), &operands)
     }
 }
+
+impl ToOnnx for Adam {}

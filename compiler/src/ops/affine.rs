@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `affine`: `y = scale x + offset` with fixed numbers, element by element. With `scale = pi/2` and
@@ -25,12 +26,20 @@ impl Op for Affine {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
-    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(vec![Some(back.affine(dy, self.scale, 0.0)?)])
-    }
     fn element_wise(&self) -> bool {
         true
     }
+}
+
+impl Gradient for Affine {
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![Some(back.affine(dy, self.scale, 0.0)?)])
+    }
+}
+
+impl Lower for Affine {}
+
+impl ToOnnx for Affine {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let x = node.input(0)?;
         let (scale, offset) = (

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::affine::Affine;
 use super::layer::{Builder, Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 macro_rules! binary {
@@ -23,6 +24,12 @@ macro_rules! binary {
                 let [a, b] = arity(inputs)?;
                 broadcast(a, b)
             }
+            fn element_wise(&self) -> bool {
+                true
+            }
+        }
+
+        impl Gradient for $op {
             fn grad(
                 &self,
                 $back: &mut Backward<'_>,
@@ -30,9 +37,11 @@ macro_rules! binary {
             ) -> Result<Vec<Option<NodeId>>, ShapeError> {
                 $grad
             }
-            fn element_wise(&self) -> bool {
-                true
-            }
+        }
+
+        impl Lower for $op {}
+
+        impl ToOnnx for $op {
             fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
                 node.same($onnx, &[])
             }

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
 use super::max_pool2d::{PADDING, STRIDE, WINDOW};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `avg_pool2d`: the mean of each window. With `count_padding` the divisor is the number of cells that the window has
@@ -106,6 +106,12 @@ impl Op for AvgPool2d {
         let [oh, ow] = [self.windows(0, h)?, self.windows(1, w)?];
         Ok(TensorType::image([n, c, oh, ow]))
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        (output.elements() * self.kernel[0] * self.kernel[1]) as u64
+    }
+}
+
+impl Gradient for AvgPool2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let [_, _, h, w] = back.ty(back.input(0)).as_image()?;
         let grad = AvgPool2dGrad {
@@ -114,14 +120,17 @@ impl Op for AvgPool2d {
         };
         Ok(vec![Some(back.add(grad, &[dy])?)])
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        (output.elements() * self.kernel[0] * self.kernel[1]) as u64
-    }
+}
+
+impl Lower for AvgPool2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let p = self.constants(lowering.input(0), lowering.output());
         lowering.per_element("avg_pool2d", lowering.output().elements(), &p, &operands)
     }
+}
+
+impl ToOnnx for AvgPool2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let (x, y) = (
             node.input_type(0).shape.clone(),
@@ -176,6 +185,11 @@ impl Op for AvgPool2dGrad {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         (inputs[0].elements() * self.pool.kernel[0] * self.pool.kernel[1]) as u64
     }
+}
+
+impl Gradient for AvgPool2dGrad {}
+
+impl Lower for AvgPool2dGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("dy", Operand::Input(0)), ("dx", Operand::Output)];
         let p = self.pool.constants(lowering.output(), lowering.input(0));
@@ -187,6 +201,8 @@ impl Op for AvgPool2dGrad {
         )
     }
 }
+
+impl ToOnnx for AvgPool2dGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "avg_pool",

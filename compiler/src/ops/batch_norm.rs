@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
-use super::leaf::Init;
 use super::running_average::RunningAverage;
-use crate::graph::{Backward, NodeId, Op, Read, Scalar};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, Init, NodeId, Op, Read, Scalar};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `batch_stats`: mean and biased variance of each channel over batch, rows and columns.
@@ -72,12 +71,18 @@ impl Op for BatchStats {
         let [x] = arity(inputs)?;
         Ok(TensorType::plain([2, x.as_image()?[1]]))
     }
-    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(vec![None])
-    }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         3 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for BatchStats {
+    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![None])
+    }
+}
+
+impl Lower for BatchStats {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [n, c, h, w] = lowering
             .input(0)
@@ -86,6 +91,8 @@ impl Op for BatchStats {
         lowering.moments([1, n * h * w, c], Operand::Input(0), Operand::Output)
     }
 }
+
+impl ToOnnx for BatchStats {}
 
 /// Holds scale and shift, inputs by number, against the channels of input 0.
 pub(super) fn channel_vectors(
@@ -118,6 +125,26 @@ impl Op for BatchNorm {
         channel_vectors(c, &[(2, gamma), (3, beta)])?;
         Ok(x.clone())
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        2 * output.elements() as u64
+    }
+    fn scalar(&self, _: &[TensorType]) -> Option<Scalar> {
+        let row = |row| Read::Channel { row };
+        let arguments = vec![
+            (0, Read::Broadcast),
+            (1, row(0)),
+            (1, row(1)),
+            (2, row(0)),
+            (3, row(0)),
+        ];
+        Some(Scalar {
+            arguments,
+            constants: self.attributes(),
+        })
+    }
+}
+
+impl Gradient for BatchNorm {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (x, stats, gamma) = (back.input(0), back.input(1), back.input(2));
         let mut grads = vec![None; 4];
@@ -137,23 +164,11 @@ impl Op for BatchNorm {
         }
         Ok(grads)
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        2 * output.elements() as u64
-    }
-    fn scalar(&self, _: &[TensorType]) -> Option<Scalar> {
-        let row = |row| Read::Channel { row };
-        let arguments = vec![
-            (0, Read::Broadcast),
-            (1, row(0)),
-            (1, row(1)),
-            (2, row(0)),
-            (3, row(0)),
-        ];
-        Some(Scalar {
-            arguments,
-            constants: self.attributes(),
-        })
-    }
+}
+
+impl Lower for BatchNorm {}
+
+impl ToOnnx for BatchNorm {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         if self.training {
             return Err(node.unsupported("it uses the statistics of the batch"));
@@ -185,6 +200,11 @@ impl Op for BatchNormSums {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         4 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for BatchNormSums {}
+
+impl Lower for BatchNormSums {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [n, c, h, w] = lowering
             .input(0)
@@ -205,6 +225,8 @@ impl Op for BatchNormSums {
         )
     }
 }
+
+impl ToOnnx for BatchNormSums {}
 
 impl Op for BatchNormGradInput {
     op_identity!("batch_norm_grad_input");
@@ -251,6 +273,12 @@ impl Op for BatchNormGradInput {
     }
 }
 
+impl Gradient for BatchNormGradInput {}
+
+impl Lower for BatchNormGradInput {}
+
+impl ToOnnx for BatchNormGradInput {}
+
 impl Op for StackRows {
     op_identity!("stack_rows");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
@@ -262,17 +290,25 @@ impl Op for StackRows {
         }
         Ok(TensorType::plain([2, a.shape[0]]))
     }
+}
+
+impl Gradient for StackRows {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         Ok(vec![
             Some(back.add(TakeRow { row: 0 }, &[dy])?),
             Some(back.add(TakeRow { row: 1 }, &[dy])?),
         ])
     }
+}
+
+impl Lower for StackRows {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let c = lowering.input(0).elements();
         lowering.concat("stack_rows", 1, &[c, c])
     }
 }
+
+impl ToOnnx for StackRows {}
 
 impl Op for TakeRow {
     op_identity!("take_row");
@@ -291,6 +327,12 @@ impl Op for TakeRow {
         })
     }
 }
+
+impl Gradient for TakeRow {}
+
+impl Lower for TakeRow {}
+
+impl ToOnnx for TakeRow {}
 
 fn batch_norm(
     b: &mut Builder<'_>,

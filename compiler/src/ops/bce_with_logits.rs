@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Sub;
 use super::sigmoid::Sigmoid;
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `bce_with_logits`: `y = max(x, 0) - x t + log(1 + exp(-|x|))`, element by element; inputs `(x, t)`.
@@ -26,12 +28,6 @@ impl Op for BceWithLogits {
         }
         Ok(x.clone())
     }
-    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        let (x, t) = (back.input(0), back.input(1));
-        let p = back.add(Sigmoid, &[x])?;
-        let slope = back.add(Sub, &[p, t])?;
-        Ok(vec![Some(back.mul(dy, slope)?), None])
-    }
     fn element_wise(&self) -> bool {
         true
     }
@@ -39,3 +35,16 @@ impl Op for BceWithLogits {
         5 * output.elements() as u64
     }
 }
+
+impl Gradient for BceWithLogits {
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let (x, t) = (back.input(0), back.input(1));
+        let p = back.add(Sigmoid, &[x])?;
+        let slope = back.add(Sub, &[p, t])?;
+        Ok(vec![Some(back.mul(dy, slope)?), None])
+    }
+}
+
+impl Lower for BceWithLogits {}
+
+impl ToOnnx for BceWithLogits {}

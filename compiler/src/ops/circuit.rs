@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{CircuitOrder, WeightMap};
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{Groups, LowerError, Lowering, Operand};
+use crate::plan::{Groups, Lower, LowerError, Lowering, Operand};
 use crate::quantum::ansatz::{Ansatz, Layer, Pattern, pairs};
 use crate::quantum::gates::{self, Complex, Gate, Inverse};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -240,6 +241,12 @@ impl Op for Circuit {
             .at([0])),
         }
     }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        self.work(inputs[0].shape[0])
+    }
+}
+
+impl Gradient for Circuit {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let theta = back.input(0);
         Ok(vec![Some(back.add(
@@ -249,9 +256,9 @@ impl Op for Circuit {
             &[theta, dy],
         )?)])
     }
-    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
-        self.work(inputs[0].shape[0])
-    }
+}
+
+impl Lower for Circuit {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let count = lowering.input(0).shape[0];
         let mut operands = vec![("theta", Operand::Input(0)), ("y", Operand::Output)];
@@ -266,6 +273,8 @@ impl Op for Circuit {
         lowering.dispatch("shared/circuit_by_gates", constants, &operands, groups)
     }
 }
+
+impl ToOnnx for Circuit {}
 
 impl Op for CircuitGrad {
     op_identity!("circuit_grad");
@@ -282,6 +291,11 @@ impl Op for CircuitGrad {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         3 * self.circuit.work(inputs[0].shape[0])
     }
+}
+
+impl Gradient for CircuitGrad {}
+
+impl Lower for CircuitGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let (circuit, count) = (&self.circuit, lowering.input(0).shape[0]);
         let mut operands = vec![
@@ -302,3 +316,5 @@ impl Op for CircuitGrad {
         lowering.dispatch("shared/circuit_grad_by_gates", constants, &operands, groups)
     }
 }
+
+impl ToOnnx for CircuitGrad {}

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Builder, Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Constant, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering};
+use crate::plan::{Lower, LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `concat`: two or more feature maps side by side along the channels.
@@ -52,6 +52,12 @@ impl Op for Concat {
         }
         Ok(TensorType::image([n, c, h, w]))
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Concat {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let mut grads = Vec::with_capacity(back.arity());
         let mut start = 0;
@@ -66,9 +72,9 @@ impl Op for Concat {
         }
         Ok(grads)
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Concat {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [n, _, h, w] = lowering
             .output()
@@ -81,6 +87,9 @@ impl Op for Concat {
             .collect();
         lowering.concat("concat", n * h * w, &channels)
     }
+}
+
+impl ToOnnx for Concat {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         node.same("Concat", &[("axis", Attribute::Int(1))])
     }
@@ -103,6 +112,12 @@ impl Op for Slice {
         }
         Ok(TensorType::image([n, self.channels, h, w]))
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Slice {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let [n, c, h, w] = back.ty(back.input(0)).as_image()?;
         let mut parts = Vec::new();
@@ -115,7 +130,7 @@ impl Op for Slice {
                 parts.push(dy);
             } else if channels > 0 {
                 let ty = TensorType::image([n, channels, h, w]);
-                parts.push(back.add(super::Constant { ty, value: 0.0 }, &[])?);
+                parts.push(back.add(Constant { ty, value: 0.0 }, &[])?);
             }
         }
         Ok(vec![Some(if parts.len() == 1 {
@@ -124,12 +139,15 @@ impl Op for Slice {
             back.add(Concat, &parts)?
         })])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Slice {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         lowering.window("slice", &[0, self.start as i64, 0, 0])
     }
+}
+
+impl ToOnnx for Slice {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let x = node.input(0)?;
         let part = node.slice(&x, &[(1, self.start, self.start + self.channels)]);

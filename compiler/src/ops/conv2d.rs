@@ -4,12 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
-use super::leaf::WeightKind;
 use super::standardise::Standardise;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{ConvShape, LowerError, Lowering, Operand};
+use crate::plan::{ConvShape, Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `conv2d`: cross-correlation with zero padding; inputs `(x, weight)` or `(x, weight, bias)`.
@@ -184,6 +183,13 @@ impl Op for Conv2d {
         let [oh, ow] = self.output_size([h, width], [kh, kw])?;
         Ok(TensorType::image([n, o, oh, ow]))
     }
+    fn flops(&self, inputs: &[TensorType], output: &TensorType) -> u64 {
+        let per_output = inputs[1].elements() / inputs[1].shape[0].max(1);
+        2 * output.elements() as u64 * per_output as u64
+    }
+}
+
+impl Gradient for Conv2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (x, w) = (back.input(0), back.input(1));
         let [_, _, h, width] = back.ty(x).as_image()?;
@@ -212,15 +218,17 @@ impl Op for Conv2d {
         }
         Ok(grads)
     }
-    fn flops(&self, inputs: &[TensorType], output: &TensorType) -> u64 {
-        let per_output = inputs[1].elements() / inputs[1].shape[0].max(1);
-        2 * output.elements() as u64 * per_output as u64
-    }
+}
+
+impl Lower for Conv2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let shape = self.shape(lowering.input(0), lowering.input(1), lowering.output());
         let shape = shape.map_err(|error| lowering.shape_error(error))?;
         lowering.conv(shape)
     }
+}
+
+impl ToOnnx for Conv2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let settings = self.onnx_settings(node.input_type(1));
         node.same("Conv", &settings)
@@ -254,6 +262,13 @@ impl Op for ConvTranspose2d {
             self.output[1],
         ]))
     }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        let per_input = inputs[1].elements() / inputs[1].shape[0].max(1);
+        2 * inputs[0].elements() as u64 * per_input as u64
+    }
+}
+
+impl Gradient for ConvTranspose2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (x, w) = (back.input(0), back.input(1));
         let [_, _, kh, kw] = back.ty(w).as_kernel()?;
@@ -275,10 +290,9 @@ impl Op for ConvTranspose2d {
         }
         Ok(grads)
     }
-    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
-        let per_input = inputs[1].elements() / inputs[1].shape[0].max(1);
-        2 * inputs[0].elements() as u64 * per_input as u64
-    }
+}
+
+impl Lower for ConvTranspose2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let shape = self
             .conv
@@ -286,6 +300,9 @@ impl Op for ConvTranspose2d {
         let shape = shape.map_err(|error| lowering.shape_error(error))?;
         lowering.conv_transpose(shape)
     }
+}
+
+impl ToOnnx for ConvTranspose2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let mut settings = self.conv.onnx_settings(node.input_type(1));
         let kernel = &node.input_type(1).shape[2..];
@@ -332,6 +349,11 @@ impl Op for Conv2dGradWeight {
     fn flops(&self, inputs: &[TensorType], output: &TensorType) -> u64 {
         2 * inputs[1].elements() as u64 * (output.elements() / output.shape[0].max(1)) as u64
     }
+}
+
+impl Gradient for Conv2dGradWeight {}
+
+impl Lower for Conv2dGradWeight {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let shape = self
             .conv
@@ -340,6 +362,8 @@ impl Op for Conv2dGradWeight {
         lowering.conv_grad_weight(shape)
     }
 }
+
+impl ToOnnx for Conv2dGradWeight {}
 
 impl Op for ChannelSum {
     op_identity!("channel_sum");
@@ -350,6 +374,11 @@ impl Op for ChannelSum {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         inputs[0].elements() as u64
     }
+}
+
+impl Gradient for ChannelSum {}
+
+impl Lower for ChannelSum {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [n, c, h, w] = lowering
             .input(0)
@@ -366,6 +395,8 @@ impl Op for ChannelSum {
         )
     }
 }
+
+impl ToOnnx for ChannelSum {}
 
 const CHANNELS: Setting = Setting {
     name: "channels",

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `cross_entropy`: `y = log(sum over k of exp(x_k)) - x_t` for each pixel; inputs `(x, t)`, `t` the class number.
@@ -45,13 +45,19 @@ impl Op for CrossEntropy {
         let [x, t] = arity(inputs)?;
         one_channel(x, t)
     }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        4 * inputs[0].elements() as u64
+    }
+}
+
+impl Gradient for CrossEntropy {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (x, t) = (back.input(0), back.input(1));
         Ok(vec![Some(back.add(CrossEntropyGrad, &[x, t, dy])?), None])
     }
-    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
-        4 * inputs[0].elements() as u64
-    }
+}
+
+impl Lower for CrossEntropy {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("x", Operand::Input(0)),
@@ -66,6 +72,9 @@ impl Op for CrossEntropy {
             &operands,
         )
     }
+}
+
+impl ToOnnx for CrossEntropy {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let k = node.input_type(0).shape[1];
         let numbers: Vec<f32> = (0..k).map(|class| class as f32).collect();
@@ -95,6 +104,11 @@ impl Op for CrossEntropyGrad {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         5 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for CrossEntropyGrad {}
+
+impl Lower for CrossEntropyGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [x, target, dy] = [Operand::Input(0), Operand::Input(1), Operand::Input(2)];
         let operands = [
@@ -113,6 +127,8 @@ impl Op for CrossEntropyGrad {
     }
 }
 
+impl ToOnnx for CrossEntropyGrad {}
+
 impl Op for Argmax {
     op_identity!("argmax");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
@@ -120,14 +136,23 @@ impl Op for Argmax {
         let [n, _, h, w] = x.as_image()?;
         Ok(TensorType::image([n, 1, h, w]))
     }
+}
+
+impl Gradient for Argmax {
     fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         Ok(vec![None])
     }
+}
+
+impl Lower for Argmax {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let (n, k) = (lowering.output().elements(), lowering.input(0).shape[1]);
         lowering.per_element("argmax", n, &serde_json::json!({ "k": k }), &operands)
     }
+}
+
+impl ToOnnx for Argmax {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let x = node.input(0)?;
         let settings = [("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(1))];

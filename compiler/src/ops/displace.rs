@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// An axis of a feature map.
@@ -58,6 +58,12 @@ impl Op for Displace {
         }
         Ok(x.clone())
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Displace {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let op = Displace {
             back: !self.back,
@@ -65,9 +71,9 @@ impl Op for Displace {
         };
         Ok(vec![Some(back.add(op, &[dy])?)])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Displace {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [_, c, h, w] = lowering
             .output()
@@ -89,6 +95,9 @@ impl Op for Displace {
             &operands,
         )
     }
+}
+
+impl ToOnnx for Displace {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let shape = node.output_type().shape.clone();
         let (size, channels) = (self.group_size(shape[1]), shape[1]);

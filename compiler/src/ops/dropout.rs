@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
-use super::leaf::Input;
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, Input, NodeId, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// Name of the input that carries the random key of a training step: 64 bits in four numbers of 16 bits each, the
@@ -60,10 +60,16 @@ impl Op for Dropout {
         }
         Ok(x.clone())
     }
+}
+
+impl Gradient for Dropout {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let key = back.input(1);
         Ok(vec![Some(back.add(self.clone(), &[dy, key])?), None])
     }
+}
+
+impl Lower for Dropout {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let elements = lowering.output().elements();
         let operands = [
@@ -77,6 +83,8 @@ impl Op for Dropout {
         lowering.per_element("dropout", elements.div_ceil(4), &constants, &operands)
     }
 }
+
+impl ToOnnx for Dropout {}
 
 /// A number that other paths are unlikely to have: FNV-1a.
 fn stream_of(path: &str) -> [u32; 2] {

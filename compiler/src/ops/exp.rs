@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `exp`: `y = e^x`, element by element.
@@ -19,13 +20,21 @@ impl Op for Exp {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+impl Gradient for Exp {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let y = back.output();
         Ok(vec![Some(back.mul(dy, y)?)])
     }
-    fn element_wise(&self) -> bool {
-        true
-    }
+}
+
+impl Lower for Exp {}
+
+impl ToOnnx for Exp {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         node.same("Exp", &[])
     }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 /// `expand`: axes of extent one repeated until the tensor has type `to`.
@@ -25,16 +26,24 @@ impl Op for Expand {
         }
         Ok(self.to.clone())
     }
-    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        let ty = back.ty(back.input(0)).clone();
-        Ok(vec![Some(back.sum_to(dy, &ty)?)])
-    }
     fn element_wise(&self) -> bool {
         true
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+}
+
+impl Gradient for Expand {
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let ty = back.ty(back.input(0)).clone();
+        Ok(vec![Some(back.sum_to(dy, &ty)?)])
+    }
+}
+
+impl Lower for Expand {}
+
+impl ToOnnx for Expand {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let (to, from) = (
             node.output_type().shape.clone(),

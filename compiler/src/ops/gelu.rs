@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, NodeId, Op, Read, Scalar};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op, Read, Scalar};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `gelu`: `y = x P(x)` with the distribution function `P(x) = (1 + erf(x / sqrt 2)) / 2` of the standard normal.
@@ -61,16 +62,24 @@ impl Op for Gelu {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
-    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        let x = back.input(0);
-        Ok(vec![Some(back.add(GeluGrad, &[x, dy])?)])
-    }
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         30 * output.elements() as u64
     }
     fn scalar(&self, _: &[TensorType]) -> Option<Scalar> {
         scalar(1)
     }
+}
+
+impl Gradient for Gelu {
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let x = back.input(0);
+        Ok(vec![Some(back.add(GeluGrad, &[x, dy])?)])
+    }
+}
+
+impl Lower for Gelu {}
+
+impl ToOnnx for Gelu {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         // x / 2 (1 + erf(x / sqrt 2)); the operator of its own is younger than the operator set.
         let x = node.input(0)?;
@@ -100,6 +109,12 @@ impl Op for GeluGrad {
         scalar(2)
     }
 }
+
+impl Gradient for GeluGrad {}
+
+impl Lower for GeluGrad {}
+
+impl ToOnnx for GeluGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "gelu",

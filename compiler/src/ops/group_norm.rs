@@ -6,13 +6,12 @@ use serde_json::json;
 use super::batch_norm::TakeRow;
 use super::batch_norm::channel_vectors;
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
-use super::leaf::Init;
 use super::reduce_sum::ReduceSum;
 use super::reshape::Reshape;
-use crate::graph::{Backward, NodeId, Op, Read, Scalar};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, Init, NodeId, Op, Read, Scalar};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `group_stats`: mean and biased variance of each group of neighbouring channels over channels, rows and columns.
@@ -89,12 +88,18 @@ impl Op for GroupStats {
         }
         Ok(TensorType::plain([n, 2, self.groups]))
     }
-    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(vec![None])
-    }
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         3 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for GroupStats {
+    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![None])
+    }
+}
+
+impl Lower for GroupStats {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [n, c, h, w] = lowering
             .input(0)
@@ -106,6 +111,9 @@ impl Op for GroupStats {
         let operands = [("x", channels), ("y", Operand::Output)];
         lowering.per_element("group_stats", n * self.groups, &constants, &operands)
     }
+}
+
+impl ToOnnx for GroupStats {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         // `GroupNorm`, which alone reads them, is written with statistics of its own.
         let _ = node;
@@ -121,6 +129,26 @@ impl Op for GroupNorm {
         channel_vectors(c, &[(2, gamma), (3, beta)])?;
         Ok(x.clone())
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        2 * output.elements() as u64
+    }
+    fn scalar(&self, inputs: &[TensorType]) -> Option<Scalar> {
+        let (_, groups) = extents(inputs.first()?, inputs.get(1)?).ok()?;
+        let column = Read::Channel { row: 0 };
+        Some(Scalar {
+            arguments: vec![
+                (0, Read::Broadcast),
+                group(1, 0, groups),
+                group(1, 1, groups),
+                (2, column),
+                (3, column),
+            ],
+            constants: self.attributes(),
+        })
+    }
+}
+
+impl Gradient for GroupNorm {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (x, stats, gamma) = (back.input(0), back.input(1), back.input(2));
         let eps = self.eps;
@@ -148,23 +176,11 @@ impl Op for GroupNorm {
         }
         Ok(grads)
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        2 * output.elements() as u64
-    }
-    fn scalar(&self, inputs: &[TensorType]) -> Option<Scalar> {
-        let (_, groups) = extents(inputs.first()?, inputs.get(1)?).ok()?;
-        let column = Read::Channel { row: 0 };
-        Some(Scalar {
-            arguments: vec![
-                (0, Read::Broadcast),
-                group(1, 0, groups),
-                group(1, 1, groups),
-                (2, column),
-                (3, column),
-            ],
-            constants: self.attributes(),
-        })
-    }
+}
+
+impl Lower for GroupNorm {}
+
+impl ToOnnx for GroupNorm {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let [x, stats] = [node.input_type(0).clone(), node.input_type(1).clone()];
         let (Ok([_, c, h, w]), &[_, _, groups]) = (x.as_image(), stats.shape.as_slice()) else {
@@ -202,6 +218,11 @@ impl Op for GroupNormSums {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         4 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for GroupNormSums {}
+
+impl Lower for GroupNormSums {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let ([n, c, pixels], groups) = extents(lowering.input(0), lowering.input(2))
             .map_err(|error| lowering.shape_error(error))?;
@@ -219,6 +240,8 @@ impl Op for GroupNormSums {
         )
     }
 }
+
+impl ToOnnx for GroupNormSums {}
 
 impl Op for GroupNormGradInput {
     op_identity!("group_norm_grad_input");
@@ -251,6 +274,12 @@ impl Op for GroupNormGradInput {
         })
     }
 }
+
+impl Gradient for GroupNormGradInput {}
+
+impl Lower for GroupNormGradInput {}
+
+impl ToOnnx for GroupNormGradInput {}
 
 fn group_norm(
     b: &mut Builder<'_>,

@@ -4,8 +4,7 @@
 //! convolution the number of outputs of one input per group, as PyTorch counts it), `fan_out` the reverse.
 
 use super::layer::{Builder, Kind, Setting, Settings};
-use super::leaf::Init;
-use crate::graph::NodeId;
+use crate::graph::{Init, NodeId};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Standard deviation of `truncated_normal`.

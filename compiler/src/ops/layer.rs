@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::leaf::{Init, Parameter, ParameterKind, WeightKind};
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Graph, Init, NodeId, Op, Parameter, ParameterKind, WeightKind};
 use crate::quantum::ansatz::Ansatz;
 use crate::tensor_type::{ShapeError, TensorType};
 

@@ -4,11 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::batch_norm::TakeRow;
 use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
-use super::leaf::Init;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, Init, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `layer_norm`: `y = (x - mean) / sqrt(variance + eps) gamma + beta` with the mean and the biased variance of each row;
@@ -69,6 +68,12 @@ impl Op for LayerNorm {
         check(x, &[(1, gamma), (2, beta)])?;
         Ok(x.clone())
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        7 * output.elements() as u64
+    }
+}
+
+impl Gradient for LayerNorm {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (x, gamma, eps) = (back.input(0), back.input(1), self.eps);
         let mut grads = vec![None; 3];
@@ -85,9 +90,9 @@ impl Op for LayerNorm {
         }
         Ok(grads)
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        7 * output.elements() as u64
-    }
+}
+
+impl Lower for LayerNorm {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("x", Operand::Input(0)),
@@ -97,6 +102,9 @@ impl Op for LayerNorm {
         ];
         lowering.rows("layer_norm", &self.attributes(), &operands)
     }
+}
+
+impl ToOnnx for LayerNorm {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let (x, gamma, beta) = (node.input(0)?, node.input(1)?, node.input(2)?);
         let settings = [
@@ -128,6 +136,11 @@ impl Op for LayerNormGradInput {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         14 * output.elements() as u64
     }
+}
+
+impl Gradient for LayerNormGradInput {}
+
+impl Lower for LayerNormGradInput {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("x", Operand::Input(0)),
@@ -138,6 +151,8 @@ impl Op for LayerNormGradInput {
         lowering.rows("layer_norm_grad_input", &self.attributes(), &operands)
     }
 }
+
+impl ToOnnx for LayerNormGradInput {}
 
 impl Op for LayerNormGradParameters {
     op_identity!("layer_norm_grad_parameters");
@@ -150,6 +165,11 @@ impl Op for LayerNormGradParameters {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         9 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for LayerNormGradParameters {}
+
+impl Lower for LayerNormGradParameters {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [rows, columns] = lowering
             .input(0)
@@ -170,6 +190,8 @@ impl Op for LayerNormGradParameters {
         )
     }
 }
+
+impl ToOnnx for LayerNormGradParameters {}
 
 fn layer_norm(
     b: &mut Builder<'_>,

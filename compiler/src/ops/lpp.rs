@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{Groups, LowerError, Lowering, Operand};
+use crate::plan::{Groups, Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `lpp`: `y[c, i] = w[0] p[c, i] + sum over j of w[1 + j] d_j(i) + b` with `d_0` the least significant bit of the
@@ -72,6 +73,12 @@ impl Op for Lpp {
         }
         Ok(p.clone())
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        (2 + self.qubits as u64) * output.elements() as u64
+    }
+}
+
+impl Gradient for Lpp {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (p, w, b) = (back.input(0), back.input(1), back.input(2));
         let (sets, terms) = (back.ty(w).shape[0], self.qubits + 1);
@@ -117,9 +124,9 @@ impl Op for Lpp {
         }
         Ok(grads)
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        (2 + self.qubits as u64) * output.elements() as u64
-    }
+}
+
+impl Lower for Lpp {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("p", Operand::Input(0)),
@@ -133,6 +140,8 @@ impl Op for Lpp {
     }
 }
 
+impl ToOnnx for Lpp {}
+
 impl Op for LppGradProbability {
     op_identity!("lpp_grad_probability");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
@@ -140,6 +149,11 @@ impl Op for LppGradProbability {
         check(self.qubits, dy, w)?;
         Ok(dy.clone())
     }
+}
+
+impl Gradient for LppGradProbability {}
+
+impl Lower for LppGradProbability {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("dy", Operand::Input(0)),
@@ -151,6 +165,8 @@ impl Op for LppGradProbability {
         lowering.per_element("lpp_grad_probability", n, &constants, &operands)
     }
 }
+
+impl ToOnnx for LppGradProbability {}
 
 impl Op for LppGradParameters {
     op_identity!("lpp_grad_parameters");
@@ -169,6 +185,11 @@ impl Op for LppGradParameters {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         (2 + self.qubits as u64) * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for LppGradParameters {}
+
+impl Lower for LppGradParameters {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let (rows, used) = (lowering.input(0).shape[0], lowering.input(0).shape[1]);
         let width = self.qubits + 2;
@@ -201,3 +222,5 @@ impl Op for LppGradParameters {
         Ok(())
     }
 }
+
+impl ToOnnx for LppGradParameters {}

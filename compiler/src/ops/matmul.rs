@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::arithmetic::Add;
 use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Kind, LayerInfo, Setting};
-use super::leaf::WeightKind;
 use super::reshape::Reshape;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering};
+use crate::plan::{Lower, LowerError, Lowering};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `matmul`: the matrix product over the last two axes; leading axes are batches and must be equal.
@@ -71,6 +70,13 @@ impl Op for Matmul {
         shape.extend([m, n]);
         Ok(TensorType::plain(shape))
     }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        self.extents(&inputs[0], &inputs[1])
+            .map_or(0, |[b, m, k, n]| 2 * (b * m * k * n) as u64)
+    }
+}
+
+impl Gradient for Matmul {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let (a, b) = (back.input(0), back.input(1));
         let (ta, tb) = (self.transpose_a, self.transpose_b);
@@ -118,15 +124,17 @@ impl Op for Matmul {
         }
         Ok(grads)
     }
-    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
-        self.extents(&inputs[0], &inputs[1])
-            .map_or(0, |[b, m, k, n]| 2 * (b * m * k * n) as u64)
-    }
+}
+
+impl Lower for Matmul {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let extents = self.extents(lowering.input(0), lowering.input(1));
         let extents = extents.map_err(|error| lowering.shape_error(error))?;
         lowering.matmul(extents, [self.transpose_a, self.transpose_b])
     }
+}
+
+impl ToOnnx for Matmul {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let rank = node.input_type(0).rank();
         if rank == 2 {

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `max_pool2d`: the largest value of each window; padding counts as minus infinity, and the last rows and columns
@@ -72,20 +72,29 @@ impl Op for MaxPool2d {
         };
         Ok(TensorType::image([n, c, axis(h, 0)?, axis(w, 1)?]))
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        (output.elements() * self.kernel[0] * self.kernel[1]) as u64
+    }
+}
+
+impl Gradient for MaxPool2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let x = back.input(0);
         Ok(vec![Some(
             back.add(MaxPool2dGrad { pool: self.clone() }, &[x, dy])?,
         )])
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        (output.elements() * self.kernel[0] * self.kernel[1]) as u64
-    }
+}
+
+impl Lower for MaxPool2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let p = self.constants(lowering.input(0), lowering.output());
         lowering.per_element("max_pool2d", lowering.output().elements(), &p, &operands)
     }
+}
+
+impl ToOnnx for MaxPool2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let [top, left] = self.padding;
         node.same(
@@ -110,6 +119,11 @@ impl Op for MaxPool2dGrad {
         }
         Ok(x.clone())
     }
+}
+
+impl Gradient for MaxPool2dGrad {}
+
+impl Lower for MaxPool2dGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("x", Operand::Input(0)),
@@ -125,6 +139,8 @@ impl Op for MaxPool2dGrad {
         )
     }
 }
+
+impl ToOnnx for MaxPool2dGrad {}
 
 /// Height and width of a pool's window.
 pub(super) const WINDOW: Setting = Setting {

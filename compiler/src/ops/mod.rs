@@ -17,11 +17,12 @@ mod dropout;
 mod exp;
 mod expand;
 pub mod gelu;
+mod gradient;
 mod group_norm;
+mod info;
 mod init;
 pub mod layer;
 mod layer_norm;
-mod leaf;
 mod lpp;
 mod matmul;
 mod max_pool2d;
@@ -37,6 +38,7 @@ mod sgd;
 mod sigmoid;
 mod softmax;
 mod standardise;
+mod stored;
 mod table;
 mod threshold;
 mod weight_map;
@@ -62,9 +64,9 @@ pub use exp::Exp;
 pub use expand::Expand;
 pub use gelu::{Gelu, GeluGrad};
 pub use group_norm::{GroupNorm, GroupNormGradInput, GroupNormSums, GroupStats};
+pub use info::OpInfo;
 pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
 pub use layer_norm::{LayerNorm, LayerNormGradInput, LayerNormGradParameters};
-pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
 pub use lpp::{Lpp, LppGradParameters, LppGradProbability};
 pub use matmul::Matmul;
 pub use max_pool2d::{MaxPool2d, MaxPool2dGrad};
@@ -83,7 +85,9 @@ pub use standardise::{Standardise, StandardiseGrad};
 pub use threshold::Threshold;
 pub use weight_map::{CircuitOrder, WeightMap, WeightMapGrad};
 
-use crate::graph::{Op, OpInfo};
+use crate::graph::{Constant, Gradient, Input, Op, Parameter};
+use crate::onnx::ToOnnx;
+use crate::plan::Lower;
 
 /// Every op, by name.
 pub const OPS: &[OpInfo] = &[
@@ -125,7 +129,7 @@ pub const OPS: &[OpInfo] = &[
     ),
     OpInfo::of::<CircuitGrad>("circuit_grad", "adjoint differentiation of circuit"),
     OpInfo::of::<Concat>("concat", "feature maps side by side along the channels"),
-    OpInfo::of::<Constant>("constant", "a tensor of one value"),
+    OpInfo::leaf::<Constant>("constant", "a tensor of one value"),
     OpInfo::of::<Conv2d>("conv2d", "cross-correlation of a feature map with a weight"),
     OpInfo::of::<Conv2dGradWeight>("conv2d_grad_weight", "gradient of conv2d for its weight"),
     OpInfo::of::<ConvTranspose2d>(
@@ -170,7 +174,7 @@ pub const OPS: &[OpInfo] = &[
         "group_stats",
         "mean and biased variance of each channel group",
     ),
-    OpInfo::of::<Input>("input", "a tensor that the host hands in at each step"),
+    OpInfo::leaf::<Input>("input", "a tensor that the host hands in at each step"),
     OpInfo::of::<LayerNorm>("layer_norm", "each row by its own mean and variance"),
     OpInfo::of::<LayerNormGradInput>(
         "layer_norm_grad_input",
@@ -200,7 +204,7 @@ pub const OPS: &[OpInfo] = &[
     ),
     OpInfo::of::<Mul>("mul", "a * b"),
     OpInfo::of::<Pad2d>("pad2d", "zeros around a feature map"),
-    OpInfo::of::<Parameter>("parameter", "a tensor kept between steps"),
+    OpInfo::leaf::<Parameter>("parameter", "a tensor kept between steps"),
     OpInfo::of::<Permute>("permute", "axes in another order"),
     OpInfo::of::<ReduceSum>("reduce_sum", "sum over axes, which stay with extent one"),
     OpInfo::of::<Relayout>(
@@ -280,15 +284,33 @@ pub const LAYERS: &[LayerInfo] = &[
     reshape::TO_TOKENS,
 ];
 
+/// The row of an op; `None` for what a pass makes for itself, such as a fused chain.
+fn row(name: &str) -> Option<&'static OpInfo> {
+    let at = OPS.binary_search_by(|info| info.name.cmp(name)).ok()?;
+    Some(&OPS[at])
+}
+
+/// The gradient rule of an op; `None` for leaves and for what is not in [`OPS`].
+pub fn gradient(op: &dyn Op) -> Option<&dyn Gradient> {
+    row(op.name()).and_then(|info| (info.gradient)(op))
+}
+
+/// How an op becomes kernels; `None` for leaves and for what is not in [`OPS`].
+pub fn lowering(op: &dyn Op) -> Option<&dyn Lower> {
+    row(op.name()).and_then(|info| (info.lower)(op))
+}
+
+/// How an op is written as ONNX; `None` for leaves and for what is not in [`OPS`].
+pub fn onnx(op: &dyn Op) -> Option<&dyn ToOnnx> {
+    row(op.name()).and_then(|info| (info.onnx)(op))
+}
+
 /// Makes an op from its name and attributes.
 ///
 /// # Errors
 /// An unknown name, or attributes that the op does not have.
 pub fn read(name: &str, attributes: serde_json::Value) -> Result<Arc<dyn Op>, String> {
-    let info = OPS
-        .iter()
-        .find(|info| info.name == name)
-        .ok_or_else(|| format!("there is no op `{name}`"))?;
+    let info = row(name).ok_or_else(|| format!("there is no op `{name}`"))?;
     (info.read)(attributes).map_err(|error| format!("op `{name}`: {error}"))
 }
 

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering};
+use crate::plan::{Lower, LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `pad2d`: zeros around a feature map.
@@ -45,6 +45,12 @@ impl Op for Pad2d {
             w + self.columns[0] + self.columns[1],
         ]))
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Pad2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         Ok(vec![Some(back.add(
             Crop2d {
@@ -54,15 +60,18 @@ impl Op for Pad2d {
             &[dy],
         )?)])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Pad2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         lowering.window(
             "pad2d",
             &[0, 0, -(self.rows[0] as i64), -(self.columns[0] as i64)],
         )
     }
+}
+
+impl ToOnnx for Pad2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let x = node.input(0)?;
         let padded = node.pad(&x, self.rows, self.columns);
@@ -89,6 +98,12 @@ impl Op for Crop2d {
             cut(w, self.columns)?,
         ]))
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Crop2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         Ok(vec![Some(back.add(
             Pad2d {
@@ -98,15 +113,18 @@ impl Op for Crop2d {
             &[dy],
         )?)])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Crop2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         lowering.window(
             "crop2d",
             &[0, 0, self.rows[0] as i64, self.columns[0] as i64],
         )
     }
+}
+
+impl ToOnnx for Crop2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let (x, y) = (node.input(0)?, node.output_type().shape.clone());
         let [top, left] = [self.rows[0], self.columns[0]];

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::layer::{Kind, LayerInfo, Setting};
 use super::reshape::Reshape;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `permute`: axis `k` of the output is axis `axes[k]` of the input.
@@ -35,6 +35,12 @@ impl Op for Permute {
         let shape: Vec<_> = self.axes.iter().map(|&axis| x.shape[axis]).collect();
         Ok(TensorType::plain(shape))
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Permute {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let mut axes = vec![0; self.axes.len()];
         for (to, &from) in self.axes.iter().enumerate() {
@@ -42,9 +48,9 @@ impl Op for Permute {
         }
         Ok(vec![Some(back.add(Permute { axes }, &[dy])?)])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Permute {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let (x, y) = (lowering.input(0).strides(), lowering.output().clone());
         let axes: Vec<_> = self
@@ -58,6 +64,9 @@ impl Op for Permute {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         lowering.per_element("permute", y.elements(), &json!({ "axes": axes }), &operands)
     }
+}
+
+impl ToOnnx for Permute {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         node.same(
             "Transpose",

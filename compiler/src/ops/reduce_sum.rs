@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::expand::Expand;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering};
+use crate::plan::{Lower, LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `reduce_sum`: the sum over `axes` (logical), which stay with extent one.
@@ -32,13 +32,19 @@ impl Op for ReduceSum {
         }
         Ok(ty)
     }
+    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
+        inputs[0].elements() as u64
+    }
+}
+
+impl Gradient for ReduceSum {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let to = back.ty(back.input(0)).clone();
         Ok(vec![Some(back.add(Expand { to }, &[dy])?)])
     }
-    fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
-        inputs[0].elements() as u64
-    }
+}
+
+impl Lower for ReduceSum {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let x = lowering.input(0);
         let axes: Vec<_> = x
@@ -48,6 +54,9 @@ impl Op for ReduceSum {
             .collect();
         lowering.reduce_axes(&axes)
     }
+}
+
+impl ToOnnx for ReduceSum {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let axes: Vec<i64> = self.axes.iter().map(|&axis| axis as i64).collect();
         let (x, axes) = (node.input(0)?, node.ints("axes", &axes));

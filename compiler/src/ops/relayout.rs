@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `relayout`: element `i` of the output, counted row-major over its logical axes, is element `i` of the input, counted
@@ -40,13 +41,19 @@ impl Op for Relayout {
         }
         Ok(self.to.clone())
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for Relayout {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let to = back.ty(back.input(0)).clone();
         Ok(vec![Some(back.add(Relayout { to }, &[dy])?)])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for Relayout {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let (x, y) = (lowering.input(0).clone(), lowering.output().clone());
         let constants = json!({
@@ -56,3 +63,5 @@ impl Op for Relayout {
         lowering.per_element("relayout", y.elements(), &constants, &operands)
     }
 }
+
+impl ToOnnx for Relayout {}

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 /// `relu`: the rectifier `y = max(x, 0)`, element by element.
@@ -24,14 +25,22 @@ impl Op for Relu {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+impl Gradient for Relu {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         // The output has the sign that matters, and reading it lets the input die early.
         let y = back.output();
         Ok(vec![Some(back.add(ReluGrad, &[y, dy])?)])
     }
-    fn element_wise(&self) -> bool {
-        true
-    }
+}
+
+impl Lower for Relu {}
+
+impl ToOnnx for Relu {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         node.same("Relu", &[])
     }
@@ -47,6 +56,12 @@ impl Op for ReluGrad {
         true
     }
 }
+
+impl Gradient for ReluGrad {}
+
+impl Lower for ReluGrad {}
+
+impl ToOnnx for ReluGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "relu",

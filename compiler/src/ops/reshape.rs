@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `reshape`: the same bytes under another shape. A feature map `[N, C, H, W]` and its tokens `[N, H W, C]` are the
@@ -52,16 +53,24 @@ impl Op for Reshape {
         }
         Err(refuse())
     }
-    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        let to = back.ty(back.input(0)).clone();
-        Ok(vec![Some(back.add(Reshape { to }, &[dy])?)])
-    }
     fn is_view(&self) -> bool {
         true
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+}
+
+impl Gradient for Reshape {
+    fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        let to = back.ty(back.input(0)).clone();
+        Ok(vec![Some(back.add(Reshape { to }, &[dy])?)])
+    }
+}
+
+impl Lower for Reshape {}
+
+impl ToOnnx for Reshape {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         // Bytes stay, so axes go into their order in memory and back.
         let (from, to) = (node.input_type(0).clone(), &self.to);

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Kind, LayerInfo, Setting};
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// Where an output pixel reads the input.
@@ -76,6 +76,12 @@ impl Op for Resize2d {
         }
         Ok(TensorType::image([n, c, self.size[0], self.size[1]]))
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        8 * output.elements() as u64
+    }
+}
+
+impl Gradient for Resize2d {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let [_, _, h, w] = back.ty(back.input(0)).as_image()?;
         Ok(vec![Some(back.add(
@@ -86,9 +92,9 @@ impl Op for Resize2d {
             &[dy],
         )?)])
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        8 * output.elements() as u64
-    }
+}
+
+impl Lower for Resize2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let constants = self.mode.constants(lowering.input(0), lowering.output());
@@ -99,6 +105,9 @@ impl Op for Resize2d {
             &operands,
         )
     }
+}
+
+impl ToOnnx for Resize2d {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let sizes = self.size.map(|extent| extent as i64);
         let (x, sizes) = (node.input(0)?, node.ints("sizes", &sizes));
@@ -135,6 +144,11 @@ impl Op for Resize2dGrad {
     fn flops(&self, inputs: &[TensorType], _: &TensorType) -> u64 {
         8 * inputs[0].elements() as u64
     }
+}
+
+impl Gradient for Resize2dGrad {}
+
+impl Lower for Resize2dGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("dy", Operand::Input(0)), ("dx", Operand::Output)];
         let constants = self.mode.constants(lowering.output(), lowering.input(0));
@@ -146,6 +160,8 @@ impl Op for Resize2dGrad {
         )
     }
 }
+
+impl ToOnnx for Resize2dGrad {}
 
 const fn size(name: &'static str, doc: &'static str) -> Setting {
     Setting {

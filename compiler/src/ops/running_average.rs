@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Op;
+use crate::graph::{Gradient, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `running_average`: `state = (1 - momentum) state + momentum factor stats[row]`, in place; inputs `(state, stats)`.
@@ -34,9 +35,16 @@ impl Op for RunningAverage {
     fn overwrites(&self) -> &'static [usize] {
         &[0]
     }
+}
+
+impl Gradient for RunningAverage {}
+
+impl Lower for RunningAverage {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("state", Operand::Input(0)), ("stats", Operand::Input(1))];
         let n = lowering.output().elements();
         lowering.per_element("running_average", n, &self.attributes(), &operands)
     }
 }
+
+impl ToOnnx for RunningAverage {}

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::Op;
+use crate::graph::{Gradient, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `sgd`: one step of gradient descent with momentum and L2 decay, in place; inputs `(w, m, g, schedule)`,
@@ -38,6 +39,11 @@ impl Op for Sgd {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         5 * output.elements() as u64
     }
+}
+
+impl Gradient for Sgd {}
+
+impl Lower for Sgd {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let names = ["w", "m", "g", "schedule"];
         let operands: Vec<_> = names.into_iter().zip((0..).map(Operand::Input)).collect();
@@ -45,3 +51,5 @@ impl Op for Sgd {
         lowering.per_element("sgd", n, &self.attributes(), &operands)
     }
 }
+
+impl ToOnnx for Sgd {}

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `sigmoid`: `y = 1 / (1 + exp(-x))`, element by element.
@@ -20,15 +21,23 @@ impl Op for Sigmoid {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
+    fn element_wise(&self) -> bool {
+        true
+    }
+}
+
+impl Gradient for Sigmoid {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let y = back.output();
         let rest = back.affine(y, -1.0, 1.0)?;
         let slope = back.mul(y, rest)?;
         Ok(vec![Some(back.mul(dy, slope)?)])
     }
-    fn element_wise(&self) -> bool {
-        true
-    }
+}
+
+impl Lower for Sigmoid {}
+
+impl ToOnnx for Sigmoid {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         node.same("Sigmoid", &[])
     }

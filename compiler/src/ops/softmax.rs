@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `softmax`: `y_i = exp(x_i - m) / sum_j exp(x_j - m)` along each row, `m` its largest element.
@@ -29,17 +29,26 @@ impl Op for Softmax {
         x.rows().map_err(|e| e.at([0]))?;
         Ok(x.clone())
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        20 * output.elements() as u64
+    }
+}
+
+impl Gradient for Softmax {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let y = back.output();
         Ok(vec![Some(back.add(SoftmaxGrad, &[y, dy])?)])
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        20 * output.elements() as u64
-    }
+}
+
+impl Lower for Softmax {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         lowering.rows("softmax", &json!({}), &operands)
     }
+}
+
+impl ToOnnx for Softmax {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let axis = if node.output_type().layout == Layout::Plain {
             -1
@@ -63,6 +72,11 @@ impl Op for SoftmaxGrad {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         4 * output.elements() as u64
     }
+}
+
+impl Gradient for SoftmaxGrad {}
+
+impl Lower for SoftmaxGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [
             ("y", Operand::Input(0)),
@@ -72,6 +86,8 @@ impl Op for SoftmaxGrad {
         lowering.rows("softmax_grad", &json!({}), &operands)
     }
 }
+
+impl ToOnnx for SoftmaxGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "softmax",

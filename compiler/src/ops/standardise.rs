@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `standardise`: `y = (w - mean) / sqrt(variance + eps)` with the mean and the biased variance of each output channel of
@@ -43,15 +44,21 @@ impl Op for Standardise {
         w.as_kernel().map_err(|e| e.at([0]))?;
         Ok(w.clone())
     }
+    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
+        5 * output.elements() as u64
+    }
+}
+
+impl Gradient for Standardise {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         let w = back.input(0);
         Ok(vec![Some(
             back.add(StandardiseGrad { eps: self.eps }, &[w, dy])?,
         )])
     }
-    fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
-        5 * output.elements() as u64
-    }
+}
+
+impl Lower for Standardise {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [count, channels] = extents(lowering)?;
         let stats = lowering.scratch(2 * channels);
@@ -62,6 +69,8 @@ impl Op for Standardise {
         lowering.per_element("standardise", count * channels, &constants, &operands)
     }
 }
+
+impl ToOnnx for Standardise {}
 
 impl Op for StandardiseGrad {
     op_identity!("standardise_grad");
@@ -76,6 +85,11 @@ impl Op for StandardiseGrad {
     fn flops(&self, _: &[TensorType], output: &TensorType) -> u64 {
         12 * output.elements() as u64
     }
+}
+
+impl Gradient for StandardiseGrad {}
+
+impl Lower for StandardiseGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let [count, channels] = extents(lowering)?;
         let (w, dy) = (Operand::Input(0), ("dy", Operand::Input(1)));
@@ -101,3 +115,5 @@ impl Op for StandardiseGrad {
         lowering.per_element("standardise_grad", count * channels, &constants, &operands)
     }
 }
+
+impl ToOnnx for StandardiseGrad {}

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
-use crate::onnx::{Attribute, OnnxError, OnnxNode};
+use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
+use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `threshold`: 1 where `x > limit`, else 0.
@@ -22,12 +23,20 @@ impl Op for Threshold {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
-    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(vec![None])
-    }
     fn element_wise(&self) -> bool {
         true
     }
+}
+
+impl Gradient for Threshold {
+    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
+        Ok(vec![None])
+    }
+}
+
+impl Lower for Threshold {}
+
+impl ToOnnx for Threshold {
     fn onnx(&self, node: &mut OnnxNode<'_, '_>) -> Result<(), OnnxError> {
         let (x, limit) = (node.input(0)?, node.number("limit", self.limit));
         let above = node.add("Greater", &[&x, &limit], &[]);

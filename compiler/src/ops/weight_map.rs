@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::leaf::WeightKind;
-use crate::graph::{Backward, NodeId, Op};
+use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
+use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{LowerError, Lowering, Operand};
+use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `weight_map`: arranges circuit outputs as the weight of a layer, Eq. 8 of HQC-TF
@@ -134,20 +134,28 @@ impl Op for WeightMap {
         }
         Ok(self.to.clone())
     }
+    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
+        0
+    }
+}
+
+impl Gradient for WeightMap {
     fn grad(&self, back: &mut Backward<'_>, dy: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
         Ok(vec![Some(
             back.add(WeightMapGrad { map: self.clone() }, &[dy])?,
         )])
     }
-    fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
-        0
-    }
+}
+
+impl Lower for WeightMap {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let n = lowering.output().elements();
         let operands = [("x", Operand::Input(0)), ("weight", Operand::Output)];
         lowering.per_element("weight_map", n, &self.constants(), &operands)
     }
 }
+
+impl ToOnnx for WeightMap {}
 
 impl Op for WeightMapGrad {
     op_identity!("weight_map_grad");
@@ -162,9 +170,16 @@ impl Op for WeightMapGrad {
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+}
+
+impl Gradient for WeightMapGrad {}
+
+impl Lower for WeightMapGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let n = lowering.output().elements();
         let operands = [("dweight", Operand::Input(0)), ("dx", Operand::Output)];
         lowering.per_element("weight_map_grad", n, &self.map.constants(), &operands)
     }
 }
+
+impl ToOnnx for WeightMapGrad {}

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Backward, Graph, NodeId, Phase};
-use crate::ops::{Add, Constant, Parameter, ParameterKind};
+use crate::graph::{Backward, Constant, Graph, NodeId, Parameter, ParameterKind, Phase};
+use crate::ops::{self, Add};
 use crate::tensor_type::ShapeError;
 
 /// A node that stands in the way of differentiation.
@@ -85,7 +85,11 @@ pub fn differentiate(
         let wants = inputs.iter().map(|input| needs[input.index()]).collect();
         let op = graph.node(id).op.clone();
         let mut back = Backward::new(graph, id, wants);
-        let grads = op.grad(&mut back, dy).map_err(|e| fail(graph, id, e))?;
+        let grads = match ops::gradient(&*op) {
+            Some(op) => op.grad(&mut back, dy),
+            None => Err(ShapeError::new("the table of ops does not have it")),
+        };
+        let grads = grads.map_err(|e| fail(graph, id, e))?;
         for (input, grad) in inputs.into_iter().zip(grads) {
             let Some(grad) = grad.filter(|_| needs[input.index()]) else {
                 continue;

@@ -1,8 +1,7 @@
 //! Folding: what depends on parameters alone is computed once, so that a network without training holds no circuit, no
 //! adapter and no standardised weight any more, only plain parameters.
 
-use crate::graph::{Graph, NodeId};
-use crate::ops::{Constant, Init, Input, Parameter, ParameterKind};
+use crate::graph::{Constant, Graph, Init, Input, NodeId, Parameter, ParameterKind};
 use crate::passes::readout;
 use crate::tensor_type::ShapeError;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::graph::{Graph, NodeId, Op, Read, Scalar};
-use crate::plan::{Argument, LowerError, Lowering, Step};
+use crate::plan::{Argument, Lower, LowerError, Lowering, Step};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Buffers that a chain reads at most: with its output they stay within the default limit of eight. An input may be
@@ -94,7 +94,9 @@ impl Op for Fused {
         });
         each.sum()
     }
+}
 
+impl Lower for Fused {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let inputs = lowering.input_types();
         let types = self
@@ -124,6 +126,11 @@ impl Op for Fused {
         }
         lowering.chain(&steps)
     }
+}
+
+/// How a fused chain becomes a kernel; `None` for every other op.
+pub fn lowering(op: &dyn Op) -> Option<&dyn Lower> {
+    op.downcast::<Fused>().map(|op| op as &dyn Lower)
 }
 
 /// A chain in the making: nodes of the old graph in order, the last one its result.

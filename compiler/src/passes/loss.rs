@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, NodeId, Op, Phase};
+use crate::graph::{Constant, Graph, NodeId, Op, Phase};
 use crate::ops::{
-    Add, Affine, Argmax, BceWithLogits, Constant, CrossEntropy, Div, Exp, Mul, ReduceSum, Reshape,
-    Sigmoid, Threshold,
+    Add, Affine, Argmax, BceWithLogits, CrossEntropy, Div, Exp, Mul, ReduceSum, Reshape, Sigmoid,
+    Threshold,
 };
 use crate::tensor_type::{ShapeError, TensorType};
 

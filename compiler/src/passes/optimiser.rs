@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, NodeId, Phase};
-use crate::ops::{Adam, Init, Input, Parameter, ParameterKind, Sgd};
+use crate::graph::{Graph, Init, Input, NodeId, Parameter, ParameterKind, Phase};
+use crate::ops::{Adam, Sgd};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Name of the input that carries `[lr, 1/(1 - beta1^t), 1/sqrt(1 - beta2^t)]` of the step.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::graph::{Graph, NodeId, Phase};
-use crate::ops::{Add, Concat, Constant};
+use crate::graph::{Constant, Graph, NodeId, Phase};
+use crate::ops::{Add, Concat};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Channels of a map, and the node that they come from.
@@ -81,8 +81,8 @@ fn concatenation(graph: &mut Graph, like: NodeId, parts: &[Part]) -> Result<Node
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::verify;
-    use crate::ops::{Input, Slice};
+    use crate::graph::{Input, verify};
+    use crate::ops::Slice;
     use crate::passes::autodiff::differentiate;
     use crate::passes::simplify::simplify;
 

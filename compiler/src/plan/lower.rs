@@ -1,4 +1,4 @@
-//! From nodes to dispatches. Each op lowers itself through a [`Lowering`].
+//! How an op becomes dispatches, and the walk over a graph that asks each op for its own.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::memory::{Lifetime, assign};
 use super::{Buffer, Dispatch, Groups, Plan, Port, Storage};
-use crate::graph::{Graph, NodeId};
-use crate::ops::{Constant, Input, Parameter};
+use crate::graph::{Constant, Graph, Input, NodeId, Op, Parameter};
 use crate::tensor_type::{ShapeError, TensorType};
 use crate::wgsl::{Access, Kernel, KernelError, reflect, render};
 
@@ -74,6 +73,23 @@ pub enum Operand {
     /// Memory for this node alone, from [`Lowering::scratch`].
     Scratch(usize),
 }
+
+/// The kernels of an op.
+pub trait Lower: Op {
+    /// Adds the dispatches that compute the output on a GPU. An op with a [scalar form](Op::scalar) needs no line for it.
+    ///
+    /// # Errors
+    /// The op has no kernel, or none for these inputs.
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
+        match self.scalar(&lowering.input_types()) {
+            Some(scalar) => lowering.scalar(scalar),
+            None => Err(lowering.no_kernel()),
+        }
+    }
+}
+
+/// Finds the kernels of an op, in a table that the plan does not know.
+pub type LowerOf = fn(&dyn Op) -> Option<&dyn Lower>;
 
 #[derive(Default)]
 struct Builder {
@@ -238,39 +254,46 @@ impl Lowering<'_> {
     }
 }
 
-/// The plan of a graph (after fusion, or before it).
-///
-/// # Errors
-/// An op without a kernel, or a tensor too large to index.
-pub fn plan(graph: &Graph) -> Result<Plan, LowerError> {
-    let order = graph.schedule().map_err(|left| LowerError::Cycle {
-        node: left
-            .first()
-            .map(|&id| graph.name(id).to_owned())
-            .unwrap_or_default(),
-    })?;
-    let mut builder = Builder::default();
-    for id in order {
-        lower_node(&mut builder, graph, id)?;
+impl Plan {
+    /// The plan of a graph, whose ops find their kernels through `lower_of`.
+    ///
+    /// # Errors
+    /// An op without a kernel, or a tensor too large to index.
+    pub fn new(graph: &Graph, lower_of: LowerOf) -> Result<Self, LowerError> {
+        let order = graph.schedule().map_err(|left| LowerError::Cycle {
+            node: left
+                .first()
+                .map(|&id| graph.name(id).to_owned())
+                .unwrap_or_default(),
+        })?;
+        let mut builder = Builder::default();
+        for id in order {
+            lower_node(&mut builder, graph, id, lower_of)?;
+        }
+        let mut plan = builder.plan;
+        let end = plan.dispatches.len();
+        for (name, id) in graph.outputs() {
+            let buffer = builder.buffer_of[id];
+            plan.buffers[buffer].last = end;
+            plan.outputs.insert(
+                name.clone(),
+                Port {
+                    buffer,
+                    ty: graph.ty(*id).clone(),
+                },
+            );
+        }
+        share_memory(&mut plan);
+        Ok(plan)
     }
-    let mut plan = builder.plan;
-    let end = plan.dispatches.len();
-    for (name, id) in graph.outputs() {
-        let buffer = builder.buffer_of[id];
-        plan.buffers[buffer].last = end;
-        plan.outputs.insert(
-            name.clone(),
-            Port {
-                buffer,
-                ty: graph.ty(*id).clone(),
-            },
-        );
-    }
-    share_memory(&mut plan);
-    Ok(plan)
 }
 
-fn lower_node(builder: &mut Builder, graph: &Graph, id: NodeId) -> Result<(), LowerError> {
+fn lower_node(
+    builder: &mut Builder,
+    graph: &Graph,
+    id: NodeId,
+    lower_of: LowerOf,
+) -> Result<(), LowerError> {
     let node = graph.node(id);
     let elements = node.ty.elements();
     if elements > u32::MAX as usize {
@@ -345,7 +368,8 @@ fn lower_node(builder: &mut Builder, graph: &Graph, id: NodeId) -> Result<(), Lo
     if copies {
         lowering.copy(elements)
     } else {
-        node.op.lower(&mut lowering)
+        let op = lower_of(&*node.op).ok_or_else(|| lowering.no_kernel())?;
+        op.lower(&mut lowering)
     }
 }
 

@@ -21,11 +21,9 @@ pub(crate) use element_wise::{Argument, Step};
 pub use gemm::{Product, Tiling};
 pub use groups::Groups;
 pub use index::Index;
-pub use lower::{LowerError, Lowering, Operand, plan};
+pub use lower::{Lower, LowerError, LowerOf, Lowering, Operand};
 pub use memory::{Assignment, Lifetime, assign};
 
-use crate::graph::Graph;
-use crate::passes::fuse::fuse;
 use crate::tensor_type::TensorType;
 use crate::wgsl::Kernel;
 
@@ -112,18 +110,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a graph, its element-wise chains fused.
-    ///
-    /// # Errors
-    /// An op without a kernel, or a tensor too large to index.
-    pub fn new(graph: &Graph) -> Result<Self, LowerError> {
-        let fused = fuse(graph).map_err(|source| LowerError::Shape {
-            node: "fuse".to_owned(),
-            source,
-        })?;
-        plan(&fused)
-    }
-
     /// Bytes of everything kept between steps.
     pub fn state_bytes(&self) -> u64 {
         self.states

@@ -2,11 +2,8 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
-use hqcc_compiler::graph::{Graph, NodeId};
-use hqcc_compiler::ops::{
-    Circuit, CircuitGrad, Init, Parameter, ParameterKind, Readout, Reshape, Slice, WeightKind,
-    WeightMap,
-};
+use hqcc_compiler::graph::{Graph, Init, NodeId, Parameter, ParameterKind, WeightKind};
+use hqcc_compiler::ops::{Circuit, CircuitGrad, Readout, Reshape, Slice, WeightMap};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::quantum::ansatz::{Ansatz, qubits_for};
 use hqcc_compiler::tensor_type::{ShapeError, TensorType};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use hqcc_compiler::plan::Plan;
 use hqcc_compiler::program::{Entry, FORMAT, Program};
+use hqcc_compiler::steps;
 use hqcc_compiler::wgsl::{Target, emit};
 use serde_json::json;
 
@@ -56,7 +57,7 @@ impl Build {
         let entries = entries(&experiment)?;
         let mut plans = BTreeMap::new();
         for (name, entry) in &entries {
-            plans.insert(name.clone(), Plan::new(&entry.graph)?);
+            plans.insert(name.clone(), steps::plan(&entry.graph)?);
         }
         let mut written = 0;
         for (name, plan) in &plans {

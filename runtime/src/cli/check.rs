@@ -1,8 +1,8 @@
 //! `hqcc check`.
 
 use clap::Args;
-use hqcc_compiler::plan::Plan;
 use hqcc_compiler::program::Entry;
+use hqcc_compiler::steps;
 use hqcc_compiler::summary::{LayerRow, Summary, summarise};
 use serde_json::json;
 
@@ -90,7 +90,7 @@ impl Cost {
                     .flops(&graph.input_types(id), graph.ty(id))
             })
             .sum();
-        let plan = Plan::new(graph)?;
+        let plan = steps::plan(graph)?;
         Ok(Cost {
             flops,
             state: plan.state_bytes(),

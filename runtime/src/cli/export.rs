@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::names::NameMap;
 use hqcc_compiler::onnx::{OnnxInfo, to_onnx};
-use hqcc_compiler::ops::ParameterKind;
+use hqcc_compiler::ops;
 use hqcc_compiler::program::{Entry, StateTensor};
 use serde_json::json;
 
@@ -154,7 +155,7 @@ fn onnx(
         metadata: vec![("preprocessing".to_owned(), recipe.to_owned())],
     };
     let values = |name: &str| baked.value(name).ok().map(|tensor| tensor.data());
-    Ok(to_onnx(&entry.graph, &values, &info)?)
+    Ok(to_onnx(&entry.graph, ops::onnx, &values, &info)?)
 }
 
 /// Tensors of a network under other names. What only training needs is left out.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use hqcc_compiler::dot::{DotOptions, readable_depth, to_dot};
 use hqcc_compiler::graph::Graph;
-use hqcc_compiler::graph::dot::{DotOptions, readable_depth, to_dot};
 use hqcc_compiler::passes::fuse::fuse;
 
 use super::Failure;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hqcc_compiler::graph::dot::{DotOptions, to_dot};
+use hqcc_compiler::dot::{DotOptions, to_dot};
 use hqcc_compiler::syntax::print::quote;
 
 use super::Failure;

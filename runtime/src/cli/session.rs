@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use hqcc_compiler::plan::Plan;
 use hqcc_compiler::program::Program;
+use hqcc_compiler::steps;
 use serde_json::json;
 
 use super::Failure;
@@ -252,7 +252,7 @@ fn say_memory(program: &Program, roles: &[&str], reporter: &Reporter) -> Result<
     let mut largest = (0, 0);
     for (name, entry) in &program.entries {
         if roles.contains(&name.as_str()) {
-            let plan = Plan::new(&entry.graph)?;
+            let plan = steps::plan(&entry.graph)?;
             largest = largest.max((plan.bytes(), plan.state_bytes()));
         }
     }
@@ -273,7 +273,7 @@ fn say_memory(program: &Program, roles: &[&str], reporter: &Reporter) -> Result<
 
 /// Numbers that training changes.
 pub fn trained_parameters(program: &Program) -> u64 {
-    let trained = hqcc_compiler::ops::ParameterKind::Trained;
+    let trained = hqcc_compiler::graph::ParameterKind::Trained;
     program
         .state()
         .values()

@@ -1,6 +1,7 @@
 //! The element-wise ops: `abs`, `abs_grad`, `add`, `sub`, `mul`, `div`, `affine`, `exp`, `expand`, `sigmoid`, `threshold`, `relu`,
 //! `relu_grad`, `bce_with_logits`, and `constant`.
 
+use hqcc_compiler::graph::Constant;
 use hqcc_compiler::ops;
 
 use super::broadcast::{map, map2};
@@ -132,7 +133,7 @@ pub fn bce_with_logits<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 /// Every element the same value.
 pub fn constant<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
-    let value = T::of(call.op::<ops::Constant>()?.value);
+    let value = T::of(call.op::<Constant>()?.value);
     pieces(call.output, 1, |_, piece| piece.fill(value));
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hqcc_compiler::graph::{Graph, NodeId, Op};
+use hqcc_compiler::graph::{Graph, Input, NodeId, Op, Parameter};
 use hqcc_compiler::ops;
 use hqcc_compiler::tensor_type::TensorType;
 
@@ -96,10 +96,10 @@ impl<T: Real> Plan<T> {
         for id in order {
             let node = graph.node(id);
             let named = || (node.name.clone(), node.ty.clone());
-            if node.op.downcast::<ops::Input>().is_some() {
+            if node.op.downcast::<Input>().is_some() {
                 places[id.index()] = Some(Place::Input(inputs.len()));
                 inputs.push(named());
-            } else if node.op.downcast::<ops::Parameter>().is_some() {
+            } else if node.op.downcast::<Parameter>().is_some() {
                 places[id.index()] = Some(Place::State(state.len()));
                 state.push(named());
             } else {

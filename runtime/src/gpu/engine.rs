@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use hqcc_compiler::plan::{Groups, Plan, Port, Storage};
 use hqcc_compiler::program::Entry;
+use hqcc_compiler::steps;
 use hqcc_compiler::tensor_type::TensorType;
 
 use super::buffers::{self, Pool};
@@ -301,7 +302,7 @@ impl Executor for GpuExecutor {
     }
 
     fn load(&mut self, name: &str, entry: &Entry) -> Result<(), ExecutorError> {
-        let plan = Plan::new(&entry.graph).map_err(|error| ExecutorError::Device {
+        let plan = steps::plan(&entry.graph).map_err(|error| ExecutorError::Device {
             message: format!("entry `{name}` has no plan: {error}"),
         })?;
         self.load_plan(name, plan)

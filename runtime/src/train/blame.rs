@@ -2,8 +2,7 @@
 //!
 //! The step is run once more on the CPU with every node of its graph as an output, from the state before it.
 
-use hqcc_compiler::graph::{NodeId, Phase};
-use hqcc_compiler::ops::{Input, Parameter};
+use hqcc_compiler::graph::{Input, NodeId, Parameter, Phase};
 use hqcc_compiler::program::Entry;
 
 use super::run_loop::Fault;

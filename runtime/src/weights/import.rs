@@ -423,7 +423,7 @@ pub fn shapes<'s>(
 ) -> BTreeMap<String, Vec<usize>> {
     let kept = state
         .into_iter()
-        .filter(|tensor| tensor.kind != hqcc_compiler::ops::ParameterKind::Moment);
+        .filter(|tensor| tensor.kind != hqcc_compiler::graph::ParameterKind::Moment);
     kept.map(|tensor| (tensor.name.clone(), tensor.ty.shape.clone()))
         .collect()
 }

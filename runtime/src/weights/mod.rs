@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use safetensors::tensor::SafeTensorError;
 use thiserror::Error;
 
-use hqcc_compiler::ops::Init;
+use hqcc_compiler::graph::Init;
 use hqcc_compiler::program::StateTensor;
 
 use crate::random::Stream;
@@ -111,7 +111,7 @@ pub fn initialise(state: &StateTensor, seed: u64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hqcc_compiler::ops::ParameterKind;
+    use hqcc_compiler::graph::ParameterKind;
     use hqcc_compiler::tensor_type::TensorType;
 
     fn start(name: &str, init: Init, seed: u64) -> Tensor {

@@ -8,8 +8,8 @@
 //! outputs, in the order of its weight. A linear layer or an attention projection has `k = 1`, which is plain LoRA.
 
 use super::{Does, Method, Site, trained};
-use crate::graph::{NodeId, Patch};
-use crate::ops::{Add, Affine, Init, Kind, Matmul, Relayout, Setting, Settings};
+use crate::graph::{Init, NodeId, Patch};
+use crate::ops::{Add, Affine, Kind, Matmul, Relayout, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
 
 pub(super) const METHOD: Method = Method {

@@ -7,10 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{Does, Method};
-use crate::graph::{Graph, NodeId, Patch};
-use crate::ops::{
-    BatchNorm, Kind, Parameter, ParameterKind, RunningAverage, Setting, Settings, StackRows,
-};
+use crate::graph::{Graph, NodeId, Parameter, ParameterKind, Patch};
+use crate::ops::{BatchNorm, Kind, RunningAverage, Setting, Settings, StackRows};
 use crate::tensor_type::ShapeError;
 
 pub(super) const METHOD: Method = Method {

@@ -16,11 +16,8 @@ pub use path::matches;
 use path::matches_above;
 pub use posts::{POSTS, Post};
 
-use crate::graph::{Graph, NodeId, Patch};
-use crate::ops::{
-    Conv2d, ConvTranspose2d, Init, Parameter, ParameterKind, Setting, SettingValue, Settings,
-    WeightKind,
-};
+use crate::graph::{Graph, Init, NodeId, Parameter, ParameterKind, Patch, WeightKind};
+use crate::ops::{Conv2d, ConvTranspose2d, Setting, SettingValue, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Something that can be done to layers: a word of the language.

@@ -2,8 +2,8 @@
 
 use super::posts::{self, POSTS};
 use super::{Does, Method, Site, trained};
-use crate::graph::{NodeId, Op, Patch};
-use crate::ops::{Circuit, Init, Kind, ParameterKind, Setting, Settings, WeightMap};
+use crate::graph::{Init, NodeId, Op, ParameterKind, Patch};
+use crate::ops::{Circuit, Kind, Setting, Settings, WeightMap};
 use crate::quantum::ansatz::{Ansatz, qubits_for};
 use crate::tensor_type::{ShapeError, TensorType};
 

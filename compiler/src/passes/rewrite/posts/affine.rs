@@ -1,7 +1,8 @@
 //! `affine`: a trained straight line through the probabilities, which tells what the index bits of `lpp` are good for.
 
 use super::Post;
-use crate::ops::{Add, Init, Mul, Readout};
+use crate::graph::Init;
+use crate::ops::{Add, Mul, Readout};
 use crate::tensor_type::TensorType;
 
 pub(super) const POST: Post = Post {

@@ -1,7 +1,8 @@
 //! `lpp`: a trained linear map of each probability and the bits of its index.
 
 use super::Post;
-use crate::ops::{Init, Kind, Lpp, Readout, Setting};
+use crate::graph::Init;
+use crate::ops::{Kind, Lpp, Readout, Setting};
 use crate::tensor_type::TensorType;
 
 pub(super) const POST: Post = Post {

@@ -3,7 +3,8 @@
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use super::Post;
-use crate::ops::{Affine, Init, Kind, Mul, Readout, Setting};
+use crate::graph::Init;
+use crate::ops::{Affine, Kind, Mul, Readout, Setting};
 use crate::tensor_type::TensorType;
 
 pub(super) const POST: Post = Post {

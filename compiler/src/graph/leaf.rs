@@ -1,8 +1,8 @@
-//! Leaves: what comes from outside the graph.
+//! Leaves: what comes from outside the graph. They are the only ops that the graph, the plan and ONNX files know by name.
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, NodeId, Op};
+use super::Op;
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -112,9 +112,6 @@ impl Op for Input {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity::<0>(inputs).map(|_| self.ty.clone())
     }
-    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(Vec::new())
-    }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
@@ -125,9 +122,6 @@ impl Op for Constant {
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity::<0>(inputs).map(|_| self.ty.clone())
     }
-    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(Vec::new())
-    }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
@@ -137,9 +131,6 @@ impl Op for Parameter {
     op_identity!("parameter");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity::<0>(inputs).map(|_| self.ty.clone())
-    }
-    fn grad(&self, _: &mut Backward<'_>, _: NodeId) -> Result<Vec<Option<NodeId>>, ShapeError> {
-        Ok(Vec::new())
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::DotOptions;
 use super::figure::{Drawing, Figure, GENERATED, Stands};
+use super::options::DotOptions;
 
 /// How many boxes further on an edge leads to be drawn as one that skips.
 const SKIPS: usize = 2;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::DotOptions;
-use crate::graph::{Graph, NodeId, Phase};
-use crate::ops::{Circuit, Input, Parameter, ParameterKind, WeightKind};
+use super::options::DotOptions;
+use crate::graph::{Graph, Input, NodeId, Parameter, ParameterKind, Phase, WeightKind};
+use crate::ops::Circuit;
 use crate::tensor_type::Layout;
 
 /// Colour of circuits and of the weights they give.

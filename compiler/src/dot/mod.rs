@@ -3,32 +3,16 @@
 
 mod figure;
 mod fold;
+mod options;
 mod write;
 
-use std::collections::BTreeSet;
-
-use super::Graph;
+use crate::graph::Graph;
 use figure::Drawing;
+
+pub use options::DotOptions;
 
 /// How many boxes a picture may have that is still read on a screen.
 const READABLE: usize = 40;
-
-/// How a graph is drawn.
-#[derive(Clone, Debug, Default)]
-pub struct DotOptions {
-    /// Title of the picture.
-    pub title: String,
-    /// What a comment at the beginning says.
-    pub note: String,
-    /// Show blocks nested deeper than this as one box each; `None` shows every layer.
-    pub depth: Option<usize>,
-    /// Show every node, parameters and inner nodes of layers too.
-    pub nodes: bool,
-    /// Nodes to mark as added, by name (a diff).
-    pub added: BTreeSet<String>,
-    /// Nodes of an earlier graph that are gone, by name.
-    pub removed: BTreeSet<String>,
-}
 
 /// The graph as DOT. Boxes lie in clusters by their path; circuits and the weights they generate are violet, low-rank
 /// adapters green, frozen layers grey. Layers of one block that follow each other without a branch share a box, and so do

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::{Graph, NodeId, Phase};
-use crate::ops;
+use super::read;
+use crate::graph::{Graph, NodeId, Phase};
 
 #[derive(Serialize, Deserialize)]
 struct StoredNode {
@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Graph {
         let find = |ids: &[NodeId], at: usize| {
             ids.get(at)
                 .copied()
-                .ok_or_else(|| de::Error::custom(format!("node {at} is read before it stands")))
+                .ok_or_else(|| de::Error::custom(format!("node {at} is read before it is defined")))
         };
         for node in stored.nodes {
             let inputs = node
@@ -76,7 +76,7 @@ impl<'de> Deserialize<'de> for Graph {
                 .iter()
                 .map(|&at| find(&ids, at))
                 .collect::<Result<Vec<_>, _>>()?;
-            let op = ops::read(&node.op, node.attributes).map_err(de::Error::custom)?;
+            let op = read(&node.op, node.attributes).map_err(de::Error::custom)?;
             graph.set_phase(node.phase);
             let id = graph
                 .add_shared(op, &inputs, node.name.clone())
