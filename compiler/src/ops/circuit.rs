@@ -7,7 +7,7 @@ use super::{CircuitOrder, WeightMap};
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::ToOnnx;
 use crate::op_identity;
-use crate::plan::{Groups, Lower, LowerError, Lowering, Operand};
+use crate::plan::{Groups, Lower, LowerError, Lowering, Operand, merge};
 use crate::quantum::ansatz::{Ansatz, Layer, Pattern, pairs};
 use crate::quantum::gates::{self, Complex, Gate, Inverse};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -110,10 +110,7 @@ impl Circuit {
             "groups_x": groups.x, "p": per_group, "threads": per_group * lanes, "lanes": lanes, "regs": 1 << bits,
             "bits": bits, "size": 1 << n, "top": n / 2, "last": passes.len() - 1, "passes": passes,
         });
-        (
-            groups,
-            crate::wgsl::merge(constants, &self.constants(count)),
-        )
+        (groups, merge(constants, &self.constants(count)))
     }
 
     /// What all kernels of circuits need to know.
@@ -158,10 +155,7 @@ impl Circuit {
             "groups_x": groups.x, "threads": threads, "size": 1 << self.qubits, "layers": layers, "axes": axes,
             "before": before, "block": block, "after": after, "in_workgroup": self.in_workgroup(),
         });
-        (
-            groups,
-            crate::wgsl::merge(constants, &self.constants(count)),
-        )
+        (groups, merge(constants, &self.constants(count)))
     }
 
     /// Whether state and gradient fit into 16 KiB of workgroup memory, which every device has.

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Groups, Index, LowerError, Lowering, Operand};
+use super::{Groups, Index, LowerError, Lowering, Operand, merge};
 use crate::graph::{Read, Scalar};
 use crate::tensor_type::TensorType;
-use crate::wgsl::{merge, render_function};
+use crate::wgsl::render_function;
 
 /// Where a step of a chain takes an argument from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

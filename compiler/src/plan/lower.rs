@@ -254,6 +254,16 @@ impl Lowering<'_> {
     }
 }
 
+/// The constants of both; where both have one, that of `base`.
+pub(crate) fn merge(mut base: Value, more: &Value) -> Value {
+    if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
+        for (key, value) in more {
+            base.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    base
+}
+
 impl Plan {
     /// The plan of a graph, whose ops find their kernels through `lower_of`.
     ///

@@ -21,6 +21,7 @@ pub(crate) use element_wise::{Argument, Step};
 pub use gemm::{Product, Tiling};
 pub use groups::Groups;
 pub use index::Index;
+pub(crate) use lower::merge;
 pub use lower::{Lower, LowerError, LowerOf, Lowering, Operand};
 pub use memory::{Assignment, Lifetime, assign};
 

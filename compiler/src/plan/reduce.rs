@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Groups, LowerError, Lowering, Operand};
-use crate::wgsl::merge;
+use super::{Groups, LowerError, Lowering, Operand, merge};
 
 /// How the sum over the middle of `[outer, rows, inner]` is shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

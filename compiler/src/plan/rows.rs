@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Groups, LowerError, Lowering, Operand};
-use crate::wgsl::merge;
+use super::{Groups, LowerError, Lowering, Operand, merge};
 
 /// Invocations of a workgroup.
 const THREADS: usize = 256;

@@ -7,6 +7,5 @@ mod validate;
 
 pub use emit::{Target, emit};
 pub use reflect::{Access, Binding, Kernel, reflect};
-pub(crate) use template::merge;
 pub use template::{render, render_function, template_names};
 pub use validate::{KernelError, validate};

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::KernelError;
 
@@ -60,21 +60,16 @@ pub fn render_function(
     function: &str,
     attributes: &Value,
 ) -> Result<String, KernelError> {
-    render(op, &merge(json!({ "function": function }), attributes))
-}
-
-/// The fields of both objects; `base` wins.
-pub(crate) fn merge(mut base: Value, more: &Value) -> Value {
-    if let (Value::Object(base), Value::Object(more)) = (&mut base, more) {
-        for (key, value) in more {
-            base.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    base
+    // An op without fields has no attributes to speak of.
+    let mut constants = attributes.as_object().cloned().unwrap_or_default();
+    constants.insert("function".to_owned(), function.into());
+    render(op, &Value::Object(constants))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
