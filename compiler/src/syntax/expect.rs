@@ -131,6 +131,9 @@ pub(super) fn explain(error: &Error<Rule>, text: &str, file: FileId, offset: usi
             return Diagnostic::error("limit::nesting", message).at(span, "stopped here");
         }
     };
+    if let Some(error) = nameless(text, at, span, found, positives) {
+        return error;
+    }
     // Where an operator would fit, a value is complete, and brackets would only go on with it.
     let complete = positives.contains(&Rule::operator) || positives.contains(&Rule::range_sign);
     let goes_on = [
@@ -163,14 +166,71 @@ pub(super) fn explain(error: &Error<Rule>, text: &str, file: FileId, offset: usi
         format!("expected {expected}, found {what}"),
     );
     let diagnostic = diagnostic.at(span, label);
-    match advice(found, rest, positives) {
+    match advice(found, rest, text, positives) {
         Some(advice) => diagnostic.help(advice),
         None => diagnostic,
     }
 }
 
-/// Help for what people bring along from other languages.
-fn advice(found: &str, rest: &str, positives: &[Rule]) -> Option<String> {
+/// The error of a statement that is a value alone, such as `relu(y)` at the end of a block: it binds no name.
+fn nameless(
+    text: &str,
+    at: usize,
+    span: Span,
+    found: &str,
+    positives: &[Rule],
+) -> Option<Diagnostic> {
+    let after_target = positives.contains(&Rule::equals)
+        && (positives.contains(&Rule::index) || positives.contains(&Rule::open_bracket));
+    let is_value = matches!(found, "(" | "." | "}" | "+" | "-" | "*" | "/" | "^");
+    let head = text.get(..at)?.trim_end();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let start = head.rfind(|c| !is_word(c)).map_or(0, |before| before + 1);
+    let name = &head[start..];
+    if !after_target || !is_value || name.is_empty() {
+        return None;
+    }
+    let value = match found {
+        "}" => name.to_owned(),
+        _ => written(&text[start..], name),
+    };
+    let (ends, gives) = match item_word(text) {
+        "block" => ("a block ends with `return NAME`", format!("return {value}")),
+        _ => ("a model ends with `output NAME`", format!("output {value}")),
+    };
+    let message = format!("`{value}` alone is no statement: {ends}");
+    let place = Span {
+        start: span.start - (at - start) as u32,
+        end: span.start - (at - head.len()) as u32,
+        ..span
+    };
+    let help = format!("write `{gives}` for the result, or `y = {value}` to go on with it");
+    let error = Diagnostic::error("syntax::statement", message);
+    Some(error.at(place, "this binds no name").help(help))
+}
+
+/// The value at the start of a text as one line; only its name where it is long or goes on.
+fn written(text: &str, name: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.split('#').next().unwrap_or_default().trim();
+    let pairs = line.matches('(').count() == line.matches(')').count();
+    match pairs && line.len() <= 40 {
+        true => line.to_owned(),
+        false => format!("{name}(...)"),
+    }
+}
+
+/// The word that an item begins with, after the comments above it.
+fn item_word(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while rest.starts_with('#') {
+        rest = rest.find('\n').map_or("", |end| &rest[end..]).trim_start();
+    }
+    token(rest)
+}
+
+/// Help for what people bring along from other languages. `text` is the whole item.
+fn advice(found: &str, rest: &str, text: &str, positives: &[Rule]) -> Option<String> {
     let is_item = positives.iter().any(|rule| {
         matches!(
             rule,
@@ -193,6 +253,10 @@ fn advice(found: &str, rest: &str, positives: &[Rule]) -> Option<String> {
         "for" | "while" => "loops are written `repeat i in 1 to 4 { ... }`",
         "def" | "fn" | "class" => "write `block` or `model`",
         "to" => "`to` is a reserved word",
+        "(" if item_word(text) == "circuit" && positives.contains(&Rule::open_brace) => {
+            "a circuit has no parameters, and `qpg` sets its `blocks`: \
+             `circuit mine { h(all) repeat blocks { rz(all) cz(chain) } }`"
+        }
         _ if positives.contains(&Rule::name) && super::parse::is_reserved(found) => {
             return Some(format!("`{found}` is a reserved word; take another name"));
         }

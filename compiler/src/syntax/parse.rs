@@ -77,6 +77,7 @@ pub fn parse(sources: &Sources, file: FileId) -> (File, Vec<Diagnostic>) {
 /// added to the sources as the file `<-s train.epochs=5>`.
 pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnostic> {
     let file = sources.add(format!("<-s {}>", text.replace('\n', " ")), text);
+    let text = sources.text(file);
     let whole = Span::new(file, 0, text.len());
     let Some((key, value)) = text.split_once('=') else {
         return Err(
@@ -668,8 +669,9 @@ impl Builder<'_> {
                             return grow(kind, span, height);
                         }
                         _ => {
+                            // The grammar asks for the `else`.
                             let message = "an `if` that gives a value needs an `else`";
-                            return Err(Diagnostic::error("syntax::else", message).at(span, ""));
+                            return Err(Diagnostic::error("syntax::internal", message).at(span, ""));
                         }
                     }
                 }

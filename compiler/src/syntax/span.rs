@@ -1,7 +1,6 @@
 //! Places in the source, the texts they point into, and where texts come from.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -152,18 +151,28 @@ pub struct Sources {
 struct SourceFile {
     name: String,
     text: String,
+    /// Whether the file begins with a byte order mark, which is no part of the text.
+    marked: bool,
     line_starts: Vec<usize>,
 }
 
+/// The byte order mark that some editors put before UTF-8.
+const MARK: char = '\u{feff}';
+
 impl Sources {
-    /// Adds a text and gives the id under which spans name it.
+    /// Adds a text and gives the id under which spans name it. A byte order mark at its start is left out.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
-        let text = text.into();
+        let mut text = text.into();
+        let marked = text.starts_with(MARK);
+        if marked {
+            text.drain(..MARK.len_utf8());
+        }
         let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(newlines).collect();
         self.files.push(SourceFile {
             name: name.into(),
             text,
+            marked,
             line_starts,
         });
         FileId(self.files.len() as u32 - 1)
@@ -196,6 +205,19 @@ impl Sources {
         (line + 1, before.map_or(1, |text| text.chars().count() + 1))
     }
 
+    /// The byte of the file that a byte of its text is.
+    pub fn file_byte(&self, file: FileId, byte: u32) -> u32 {
+        let marked = self.files.get(file.0 as usize).is_some_and(|f| f.marked);
+        byte + if marked { MARK.len_utf8() as u32 } else { 0 }
+    }
+
+    /// The first byte of each line of a text.
+    pub fn line_starts(&self, file: FileId) -> &[usize] {
+        self.files
+            .get(file.0 as usize)
+            .map_or(&[], |f| &f.line_starts)
+    }
+
     /// The number of texts.
     pub fn len(&self) -> usize {
         self.files.len()
@@ -204,44 +226,6 @@ impl Sources {
     /// Whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
-    }
-}
-
-impl<'a> codespan_reporting::files::Files<'a> for Sources {
-    type FileId = FileId;
-    type Name = &'a str;
-    type Source = &'a str;
-
-    fn name(&'a self, id: FileId) -> Result<&'a str, codespan_reporting::files::Error> {
-        Ok(self.name(id))
-    }
-
-    fn source(&'a self, id: FileId) -> Result<&'a str, codespan_reporting::files::Error> {
-        Ok(self.text(id))
-    }
-
-    fn line_index(
-        &'a self,
-        id: FileId,
-        byte: usize,
-    ) -> Result<usize, codespan_reporting::files::Error> {
-        Ok(self.line_column(id, byte as u32).0 - 1)
-    }
-
-    fn line_range(
-        &'a self,
-        id: FileId,
-        line: usize,
-    ) -> Result<Range<usize>, codespan_reporting::files::Error> {
-        use codespan_reporting::files::Error;
-        let source = self.files.get(id.0 as usize).ok_or(Error::FileMissing)?;
-        let start = source.line_starts.get(line).copied();
-        let start = start.ok_or(Error::LineTooLarge {
-            given: line,
-            max: source.line_starts.len(),
-        })?;
-        let next = source.line_starts.get(line + 1).copied();
-        Ok(start..next.unwrap_or(source.text.len()))
     }
 }
 
@@ -273,5 +257,14 @@ mod tests {
         assert_eq!(sources.line_column(file, 3), (2, 1));
         assert_eq!(sources.line_column(file, 5), (2, 2));
         assert_eq!(sources.line_column(file, 999), (3, 1));
+    }
+
+    #[test]
+    fn a_byte_order_mark_moves_no_column() {
+        let mut sources = Sources::default();
+        let file = sources.add("a", "\u{feff}ab\n");
+        assert_eq!(sources.text(file), "ab\n");
+        assert_eq!(sources.line_column(file, 1), (1, 2));
+        assert_eq!(sources.file_byte(file, 1), 4);
     }
 }
