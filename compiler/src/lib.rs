@@ -16,6 +16,7 @@ pub mod passes;
 pub mod plan;
 pub mod program;
 pub mod quantum;
+pub mod setting;
 pub mod steps;
 pub mod summary;
 pub mod syntax;

@@ -41,12 +41,6 @@ pub enum FileLayout {
     Flax,
 }
 
-impl FileLayout {
-    /// The words of the language.
-    pub const ALL: [(&str, FileLayout); 2] =
-        [("flax", FileLayout::Flax), ("torch", FileLayout::Torch)];
-}
-
 /// What is done to the values of one tensor beyond the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

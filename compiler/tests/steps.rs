@@ -2,11 +2,12 @@
 
 use hqcc_compiler::dot;
 use hqcc_compiler::graph::{Graph, Input, NodeId};
-use hqcc_compiler::ops::{self, Builder, SettingValue, Settings};
+use hqcc_compiler::ops::{self, Builder};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::passes::rewrite::Rule;
 use hqcc_compiler::program::Entry;
+use hqcc_compiler::setting::{SettingValue, Settings};
 use hqcc_compiler::steps::{self, Recipe, StepError};
 use hqcc_compiler::summary::summarise;
 use hqcc_compiler::tensor_type::TensorType;

@@ -6,11 +6,12 @@ use hqcc::Tensor;
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::{Executor, ExecutorError};
 use hqcc_compiler::graph::{Graph, Input, NodeId};
+use hqcc_compiler::ops::Builder;
 use hqcc_compiler::ops::LAYERS;
-use hqcc_compiler::ops::layer::{Builder, SettingValue, Settings};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::program::Entry;
+use hqcc_compiler::setting::{SettingValue, Settings};
 use hqcc_compiler::steps::{Recipe, train};
 use hqcc_compiler::tensor_type::{ShapeError, TensorType};
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::Executor;
 use hqcc_compiler::graph::{Graph, Input, NodeId};
-use hqcc_compiler::ops::{Builder, LAYERS, Mul, ReduceSum, Reshape, SettingValue, Settings};
+use hqcc_compiler::ops::{Builder, LAYERS, Mul, ReduceSum, Reshape};
 use hqcc_compiler::passes::autodiff::{differentiate, trained};
 use hqcc_compiler::passes::rewrite::{self, Rule};
+use hqcc_compiler::setting::{SettingValue, Settings};
 use hqcc_compiler::tensor_type::TensorType;
 
 use crate::case::{Rng, entry};

@@ -16,10 +16,11 @@ use hqcc::train::samples::SliceSamples;
 use hqcc::weights::Weights;
 use hqcc_compiler::experiment::{Keep, Metric};
 use hqcc_compiler::graph::{Graph, Input, NodeId};
-use hqcc_compiler::ops::{Builder, LAYERS, SettingValue, Settings};
+use hqcc_compiler::ops::{Builder, LAYERS};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::program::{Entry, FORMAT, Program};
+use hqcc_compiler::setting::{SettingValue, Settings};
 use hqcc_compiler::steps::{self, Recipe};
 use hqcc_compiler::tensor_type::TensorType;
 

@@ -1,233 +1,18 @@
 //! Expressions to values.
 
-use std::collections::BTreeMap;
-
-use super::load::{Module, name_of};
-use super::network::Declared;
+use super::state::{Elaborator, Frame, Outcome, Place, Reported};
 use super::value::{List, Value};
-use super::{Layer, PlacedRule};
-use crate::diagnostic::{Diagnostic, list, nearest};
-use crate::graph::{Graph, NodeId};
-use crate::ops::LAYERS;
+use crate::diagnostic::{bail, error};
 use crate::syntax::ast::*;
-use crate::syntax::span::{FileId, Sources, Span, World};
-
-/// How many expressions and statements one elaboration may evaluate.
-const MAX_STEPS: usize = 500_000;
-
-/// How deep statements, expressions and blocks may lie in one another while they are evaluated.
-const MAX_DEPTH: usize = 320;
-
-/// How many errors are reported at most.
-const MAX_ERRORS: usize = 30;
+use crate::syntax::span::Span;
 
 /// How many values a range may hold.
 pub const MAX_REPEAT: i64 = 10_000;
 
-/// Something failed, and was reported.
-#[derive(Clone, Copy, Debug)]
-pub struct Reported;
-
-/// The result of an evaluation.
-pub type Outcome<T> = Result<T, Reported>;
-
-/// What a name is bound to inside a block or a model.
-#[derive(Clone, Debug)]
-pub enum Local {
-    /// `x = ...`
-    Plain(Value),
-    /// `e[i] = ...`, by index.
-    Family(BTreeMap<Vec<i64>, Value>),
-}
-
-/// Where a name or an expression is looked up: the module, and what is bound inside the block.
-#[derive(Clone, Debug)]
-pub struct Frame<'m> {
-    /// The file.
-    pub module: &'m Module,
-    /// Bound names.
-    pub locals: BTreeMap<String, Local>,
-    /// What the paths of layers begin with; empty in a model.
-    pub prefix: String,
-    /// Counters of the enclosing `repeat`s.
-    pub loops: Vec<(String, i64)>,
-    /// Whether names may be missing because a statement failed.
-    pub unsure: bool,
-    /// Whether this is a model, not a block.
-    pub model: bool,
-}
-
-impl<'m> Frame<'m> {
-    /// The top level of a file.
-    pub fn of(module: &'m Module) -> Frame<'m> {
-        Frame {
-            module,
-            locals: BTreeMap::new(),
-            prefix: String::new(),
-            loops: Vec::new(),
-            unsure: false,
-            model: false,
-        }
-    }
-
-    /// `name` below the prefix.
-    pub fn join(&self, name: &str) -> String {
-        match self.prefix.is_empty() {
-            true => name.to_owned(),
-            false => format!("{}.{name}", self.prefix),
-        }
-    }
-}
-
-/// The path that the layer an expression makes will have.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The path of the outermost call, if it is bound to a name.
-    pub exact: Option<String>,
-    /// What the paths of the calls inside it begin with.
-    pub base: String,
-}
-
-impl Place {
-    /// For what lies inside.
-    pub fn inner(&self) -> Place {
-        Place {
-            exact: None,
-            base: self.base.clone(),
-        }
-    }
-}
-
-/// A block being expanded.
-#[derive(Clone, Debug)]
-pub struct Active {
-    /// Its file.
-    pub file: FileId,
-    /// Its name.
-    pub name: String,
-    /// The call.
-    pub site: Span,
-}
-
-/// Evaluates expressions, and collects what they make: graph, rules, errors.
-pub struct Elaborator<'a> {
-    /// The texts.
-    pub sources: &'a Sources,
-    /// Environment variables.
-    pub world: &'a dyn World,
-    /// All files.
-    pub modules: &'a [Module],
-    /// Whether layers may be called here.
-    pub in_network: bool,
-    /// Whether normalisations train.
-    pub training: bool,
-    /// The network so far.
-    pub graph: Graph,
-    /// Its layers in order.
-    pub layers: Vec<Layer>,
-    /// Where each output of a layer was made.
-    pub made: BTreeMap<NodeId, Span>,
-    /// Rules of annotations.
-    pub rules: Vec<PlacedRule>,
-    /// Paths that are taken, and the number that the next one of that name gets.
-    paths: BTreeMap<String, usize>,
-    /// The model under elaboration.
-    pub declared: Declared,
-    /// Blocks being expanded, the outermost first.
-    pub calls: Vec<Active>,
-    /// What went wrong.
-    pub errors: Vec<Diagnostic>,
-    /// What is remarkable.
-    pub warnings: Vec<Diagnostic>,
-    depth: usize,
-    steps: usize,
-    stopped: bool,
-}
-
-impl<'a> Elaborator<'a> {
-    /// An elaborator without a network.
-    pub fn new(sources: &'a Sources, world: &'a dyn World, modules: &'a [Module]) -> Self {
-        Elaborator {
-            sources,
-            world,
-            modules,
-            in_network: false,
-            training: false,
-            graph: Graph::default(),
-            layers: Vec::new(),
-            made: BTreeMap::new(),
-            rules: Vec::new(),
-            paths: BTreeMap::new(),
-            declared: Declared::default(),
-            calls: Vec::new(),
-            errors: Vec::new(),
-            warnings: Vec::new(),
-            depth: 0,
-            steps: 0,
-            stopped: false,
-        }
-    }
-
-    /// Reports an error once per place; inside blocks the calls that led there are shown.
-    pub fn fail(&mut self, mut error: Diagnostic) -> Reported {
-        for active in self.calls.iter().rev().take(2) {
-            error = error.see(active.site, format!("in this call of `{}`", active.name));
-        }
-        let place = |d: &Diagnostic| d.labels.first().map(|label| label.span);
-        let known = self
-            .errors
-            .iter()
-            .any(|old| old.code == error.code && place(old) == place(&error));
-        if !known && self.errors.len() < MAX_ERRORS {
-            self.errors.push(error);
-        }
-        if self.errors.len() >= MAX_ERRORS {
-            self.stopped = true;
-        }
-        Reported
-    }
-
-    /// Reports an error after which nothing more is evaluated.
-    pub fn stop(&mut self, error: Diagnostic) -> Reported {
-        self.stopped = true;
-        self.fail(error)
-    }
-
-    /// Whether nothing more is to be evaluated.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped
-    }
-
-    /// Counts a step of evaluation one level down; [`Elaborator::leave`] goes up again.
-    pub fn enter(&mut self, span: Span) -> Outcome<()> {
-        if self.stopped {
-            return Err(Reported);
-        }
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            let message = format!("this takes more than {MAX_STEPS} steps to work out");
-            let error = Diagnostic::error("limit::steps", message).at(span, "stopped here");
-            return Err(self.stop(error));
-        }
-        if self.depth >= MAX_DEPTH {
-            let error = Diagnostic::error("limit::depth", "blocks and values nest too deeply");
-            return Err(self.stop(error.at(span, "stopped here")));
-        }
-        self.depth += 1;
-        Ok(())
-    }
-
-    /// Ends what [`Elaborator::enter`] began.
-    pub fn leave(&mut self) {
-        self.depth -= 1;
-    }
-
+impl Elaborator<'_> {
     /// The value of a setting, outside of any network.
     pub fn setting(&mut self, expr: &Expr, frame: &Frame) -> Outcome<Value> {
-        let place = Place {
-            exact: None,
-            base: String::new(),
-        };
+        let place = Place::default();
         self.eval(expr, frame, &place)
     }
 
@@ -299,126 +84,9 @@ impl<'a> Elaborator<'a> {
 
     /// A list, unless it is too large.
     pub fn list(&mut self, values: Vec<Value>, span: Span) -> Outcome<Value> {
-        List::new(values).map(Value::List).ok_or_else(|| {
-            self.fail(Diagnostic::error("limit::list", "this list is too large").at(span, ""))
-        })
-    }
-
-    fn name(&mut self, name: &str, span: Span, frame: &Frame) -> Outcome<Value> {
-        match frame.locals.get(name) {
-            Some(Local::Plain(value)) => return Ok(value.clone()),
-            Some(Local::Family(family)) => {
-                let keys = family_keys(name, family);
-                let message = format!("`{name}` needs an index");
-                let error = Diagnostic::error("name::index", message).at(span, "");
-                return Err(self.fail(error.help(format!("bound are {keys}"))));
-            }
-            None => {}
-        }
-        if let Some(value) = frame.module.lets.get(name) {
-            return Ok(value.clone());
-        }
-        if frame.unsure {
-            return Err(Reported);
-        }
-        Ok(Value::Word(name.to_owned()))
-    }
-
-    fn member(&mut self, of: &Expr, word: &Ident, frame: &Frame) -> Outcome<Value> {
-        let module = self.imported(of, word, frame)?;
-        if let Some(value) = module.lets.get(&word.name) {
-            return Ok(value.clone());
-        }
-        Err(self.absent(module, word, "value", |item| match item {
-            Item::Let(item) => Some(&item.name),
-            _ => None,
-        }))
-    }
-
-    /// The module that `of` names, for looking up `word` in it.
-    pub fn imported(&mut self, of: &Expr, word: &Ident, frame: &Frame) -> Outcome<&'a Module> {
-        let ExprKind::Name(alias) = &of.kind else {
-            let message = format!("nothing has a part called `.{}` here", word.name);
-            let error = Diagnostic::error("name::member", message).at(of.span, "not an import");
-            return Err(self.fail(error.help("only imported files have parts: `b.double(...)`")));
-        };
-        if let Some(&index) = frame.module.imports.get(alias) {
-            return Ok(&self.modules[index]);
-        }
-        let message = format!("no import is called `{alias}`");
-        let mut error = Diagnostic::error("name::member", message).at(of.span, "");
-        let known: Vec<_> = frame.module.imports.keys().map(String::as_str).collect();
-        let help = crate::diagnostic::suggest(alias, &known);
-        error.help =
-            help.or_else(|| Some(format!("write `import \"file.hqc\" as {alias}` at the top")));
-        Err(self.fail(error))
-    }
-
-    /// Reports that a module has no item called `word`.
-    pub fn absent(
-        &mut self,
-        module: &Module,
-        word: &Ident,
-        what: &str,
-        of: fn(&Item) -> Option<&Ident>,
-    ) -> Reported {
-        let file = self.sources.name(module.file);
-        let message = format!("`{file}` has no {what} called `{}`", word.name);
-        let mut error = Diagnostic::error("name::unknown", message).at(word.span, "");
-        error.help = crate::diagnostic::suggest(&word.name, &module.names(of)).or_else(|| {
-            let item = module.tree.items.iter().filter_map(name_of);
-            let item = item.into_iter().find(|ident| ident.name == word.name);
-            item.map(|_| format!("there is a `{}`, but it is no {what}", word.name))
-        });
-        self.fail(error)
-    }
-
-    fn index(
-        &mut self,
-        expr: &Expr,
-        of: &Expr,
-        index: &Expr,
-        frame: &Frame,
-        place: &Place,
-    ) -> Outcome<Value> {
-        // e[i][j] looks up the member (i, j) of a family.
-        let mut indices = vec![index];
-        let mut root = of;
-        while let ExprKind::Index(of, index) = &root.kind {
-            indices.push(index);
-            root = of;
-        }
-        if let ExprKind::Name(name) = &root.kind
-            && let Some(Local::Family(family)) = frame.locals.get(name)
-        {
-            let mut key = Vec::new();
-            for index in indices.into_iter().rev() {
-                key.push(self.int(index, frame)?);
-            }
-            if let Some(value) = family.get(&key) {
-                return Ok(value.clone());
-            }
-            if frame.unsure {
-                return Err(Reported);
-            }
-            let written = spell(name, &key);
-            let error = Diagnostic::error("name::index", format!("`{written}` is not bound"));
-            let error = error.at(expr.span, self.counters(frame));
-            let keys = family_keys(name, family);
-            return Err(self.fail(error.help(format!("bound are {keys}"))));
-        }
-        let value = self.eval(of, frame, place)?;
-        let Value::List(list) = &value else {
-            return Err(self.mismatch("a list", &value, of, frame));
-        };
-        let at = self.int(index, frame)?;
-        let item = usize::try_from(at).ok().and_then(|at| list.items().get(at));
-        item.cloned().ok_or_else(|| {
-            let length = list.items().len();
-            let message = format!("there is no value {at} in a list of {length}");
-            let error = Diagnostic::error("value::index", message).at(index.span, "");
-            self.fail(error.help("the first value is number 0"))
-        })
+        List::new(values)
+            .map(Value::List)
+            .ok_or_else(|| self.fail(error!("limit::list" at span, "this list is too large")))
     }
 
     /// A whole number.
@@ -498,8 +166,7 @@ impl<'a> Elaborator<'a> {
 
     fn whole(&mut self, a: i64, op: BinaryOp, b: i64, expr: &Expr, right: &Expr) -> Outcome<Value> {
         if b == 0 && matches!(op, BinaryOp::Divide | BinaryOp::Remainder) {
-            let error = Diagnostic::error("value::division", "division by zero");
-            return Err(self.fail(error.at(right.span, "this is 0")));
+            bail!(self, "value::division" at right.span, "division by zero"; here: "this is 0");
         }
         let value = match op {
             BinaryOp::Less => return Ok(Value::Bool(a < b)),
@@ -528,9 +195,9 @@ impl<'a> Elaborator<'a> {
         }
     }
 
-    fn overflow(&mut self, span: Span) -> Outcome<Value> {
-        let error = Diagnostic::error("value::overflow", "this value is too large");
-        Err(self.fail(error.at(span, "")))
+    /// Reports a value that is too large.
+    pub fn overflow(&mut self, span: Span) -> Outcome<Value> {
+        bail!(self, "value::overflow" at span, "this value is too large");
     }
 
     /// The values a `repeat` runs over.
@@ -558,10 +225,9 @@ impl<'a> Elaborator<'a> {
         };
         let length = to.abs_diff(from);
         if length >= MAX_REPEAT as u64 {
-            let message = format!("a range may hold at most {MAX_REPEAT} values");
-            let error = Diagnostic::error("limit::repeat", message);
-            return Err(
-                self.fail(error.at(expr.span, format!("{from} and {to} are too far apart")))
+            bail!(
+                self, "limit::repeat" at expr.span, "a range may hold at most {MAX_REPEAT} values";
+                here: "{from} and {to} are too far apart"
             );
         }
         Ok(match (inclusive, from <= to) {
@@ -570,76 +236,4 @@ impl<'a> Elaborator<'a> {
             (false, _) => (from..to).collect(),
         })
     }
-
-    /// Reports a value of the wrong kind; a word there is a name that nothing is bound to.
-    pub fn mismatch(&mut self, wanted: &str, found: &Value, at: &Expr, frame: &Frame) -> Reported {
-        if let Value::Word(word) = found {
-            return self.unknown(word, at.span, frame);
-        }
-        let shown = match found {
-            Value::Tensor(id) => format!("a tensor {}", self.graph.ty(*id)),
-            Value::List(_) => "a list".to_owned(),
-            found => format!("{} {}", found.kind(), found.print()),
-        };
-        let error = Diagnostic::error("value::kind", format!("expected {wanted}"));
-        self.fail(error.at(at.span, format!("this is {shown}")))
-    }
-
-    /// Reports a name that nothing is bound to.
-    pub fn unknown(&mut self, name: &str, span: Span, frame: &Frame) -> Reported {
-        let error = Diagnostic::error("name::unknown", format!("nothing is called `{name}`"));
-        let mut error = error.at(span, self.counters(frame));
-        let locals = frame.locals.keys().map(String::as_str);
-        let lets = frame.module.lets.keys().map(String::as_str);
-        if let Some(near) = nearest(name, locals.chain(lets)) {
-            error = error.help(format!("did you mean `{near}`?"));
-        } else if frame.module.block(name).is_some() || LAYERS.iter().any(|l| l.name == name) {
-            error = error.help(format!("`{name}` is a layer: call it, `{name}(...)`"));
-        }
-        self.fail(error)
-    }
-
-    /// `i = 3` of the enclosing repeats, for a label.
-    pub fn counters(&self, frame: &Frame) -> String {
-        let counters = frame
-            .loops
-            .iter()
-            .map(|(name, at)| format!("{name} = {at}"));
-        let counters: Vec<_> = counters.collect();
-        match counters.is_empty() {
-            true => String::new(),
-            false => format!("with {}", counters.join(", ")),
-        }
-    }
-
-    /// A path that no other layer has: `path`, else `path2`, `path3`, ...
-    pub fn unique(&mut self, path: String) -> String {
-        let gap = if path.ends_with(']') { "_" } else { "" };
-        let mut free = path.clone();
-        while self.paths.contains_key(&free) {
-            let number = self.paths.entry(path.clone()).or_insert(1);
-            *number += 1;
-            free = format!("{path}{gap}{number}");
-        }
-        self.paths.insert(free.clone(), 1);
-        free
-    }
-}
-
-/// `e[2]`
-pub fn spell(name: &str, key: &[i64]) -> String {
-    let indices: String = key.iter().map(|index| format!("[{index}]")).collect();
-    format!("{name}{indices}")
-}
-
-fn family_keys(name: &str, family: &BTreeMap<Vec<i64>, Value>) -> String {
-    let mut keys: Vec<_> = family
-        .keys()
-        .map(|key| format!("`{}`", spell(name, key)))
-        .collect();
-    if keys.len() > 8 {
-        keys.truncate(8);
-        keys.push("...".to_owned());
-    }
-    list(&keys, "and")
 }

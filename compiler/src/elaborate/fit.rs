@@ -1,7 +1,8 @@
 //! The sizes that a model can take.
 
-use super::evaluate::{Elaborator, Frame};
-use super::{Project, Size, Study};
+use super::project::Project;
+use super::state::{Elaborator, Frame, Size};
+use super::study::Study;
 use crate::syntax::ast::StatementKind;
 use crate::syntax::span::{Sources, World};
 
@@ -59,7 +60,7 @@ fn declaration(
     size: Size,
 ) -> Result<(), String> {
     let mut elaborator = Elaborator::new(sources, world, &project.modules);
-    elaborator.in_network = true;
+    elaborator.network.open = true;
     let module = &project.modules[study.model_module];
     let mut frame = Frame::of(module);
     let refused = || format!("there is no model called `{}`", study.model);
@@ -68,7 +69,7 @@ fn declaration(
     let _ = elaborator.declare(model, study.given.clone(), &mut frame, size, |statement| {
         matches!(statement, StatementKind::Input { .. })
     });
-    match elaborator.errors.first() {
+    match elaborator.found.errors.first() {
         None => Ok(()),
         Some(error) => Err(error.message.clone()),
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluate::{Elaborator, Frame, Outcome};
-use super::load::{Module, name_of};
-use crate::diagnostic::{Diagnostic, list, suggest};
+use super::arguments::Callee;
+use super::project::{Module, Project, name_of};
+use super::state::{Elaborator, Frame, Outcome};
+use crate::diagnostic::{Diagnostic, bail, error, list, suggest};
 use crate::names::{Change, FileLayout, NameMap, NameRule, Pattern, key};
+use crate::setting::{Kind, Setting};
 use crate::syntax::ast::{Expr, ExprKind, Ident, Item, Method, Names};
-use crate::syntax::span::Span;
+use crate::syntax::span::{Sources, Span, World};
 
 /// How many rules a list may have.
 const MAX_RULES: usize = 2000;
@@ -15,53 +17,60 @@ const MAX_RULES: usize = 2000;
 /// How many tokens without a place a table of positions may begin with.
 const MAX_SKIP: i64 = 1 << 20;
 
+/// The settings of a `names` item.
+const NAMES: &[Setting] = &[Setting {
+    name: "layout",
+    kind: Kind::Word(&["flax", "torch"]),
+    default: Some("torch"),
+    doc: "the order of the axes of weights in the file",
+}];
+
+/// The settings of the conversion `positions`.
+const POSITIONS: &[Setting] = &[Setting {
+    name: "skip",
+    kind: Kind::Int {
+        min: 0,
+        max: MAX_SKIP,
+    },
+    default: Some("0"),
+    doc: "tokens without a place that the table begins with",
+}];
+
 impl<'a> Elaborator<'a> {
     /// The rules of a `names` item.
     ///
     /// Errors: reported, every one of them.
     pub fn names(&mut self, names: &Names, frame: &Frame) -> Outcome<NameMap> {
         if names.rules.len() > MAX_RULES {
-            let message = format!("a list of names may have at most {MAX_RULES} rules");
-            let error = Diagnostic::error("limit::rules", message).at(names.name.span, "");
-            return Err(self.fail(error));
+            bail!(
+                self, "limit::rules" at names.name.span, "a list of names may have at most {MAX_RULES} rules"
+            );
         }
+        let callee = Callee {
+            name: "names",
+            declared: NAMES,
+            by_position: false,
+            defined: None,
+        };
+        let settings = self.settings(&callee, &names.settings, names.name.span, frame);
+        let mut failed = settings.as_ref().err().copied();
         let mut map = NameMap {
             name: names.name.name.clone(),
             ..NameMap::default()
         };
-        let mut failed = None;
-        for argument in &names.settings {
-            let layout = match &argument.name {
-                Some(word) if word.name == "layout" => {
-                    self.word("layout", &argument.value, &FileLayout::ALL, frame)
-                }
-                Some(word) => {
-                    let message = format!("`names` has no setting `{}`", word.name);
-                    let mut error = Diagnostic::error("names::setting", message).at(word.span, "");
-                    error.help = suggest(&word.name, &["layout"]);
-                    Err(self.fail(error))
-                }
-                None => {
-                    let message = "settings of `names` are given by name";
-                    let error = Diagnostic::error("names::setting", message);
-                    let error = error.at(argument.value.span, "");
-                    Err(self.fail(error.help("for example `names Google(layout = flax)`")))
-                }
-            };
-            match layout {
-                Ok(layout) => map.layout = layout,
-                Err(reported) => failed = Some(reported),
-            }
+        if settings.is_ok_and(|settings| settings.word("layout") == "flax") {
+            map.layout = FileLayout::Flax;
         }
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for rule in &names.rules {
             self.enter(rule.span)?;
             self.leave();
             if let Some(first) = seen.insert(key(&rule.foreign.name), rule.foreign.span) {
-                let message = format!("`{}` has two rules", rule.foreign.name);
-                let error = Diagnostic::error("names::twice", message);
-                let error = error.at(rule.foreign.span, "this one never decides");
-                failed = Some(self.fail(error.see(first, "first one")));
+                failed = Some(self.fail(error!(
+                    "names::twice" at rule.foreign.span, "`{}` has two rules", rule.foreign.name;
+                    here: "this one never decides";
+                    see: first, "first one"
+                )));
             }
             match self.name_rule(&rule.foreign, &rule.here, rule.change.as_ref(), frame) {
                 Ok(rule) => map.rules.push(rule),
@@ -84,9 +93,10 @@ impl<'a> Elaborator<'a> {
         let from = self.pattern(foreign)?;
         let drops = here.name == "none";
         if drops && let Some(change) = change {
-            let message = "what goes nowhere needs no conversion";
-            let error = Diagnostic::error("names::change", message).at(change.span, "");
-            return Err(self.fail(error.see(here.span, "`none` drops it")));
+            bail!(
+                self, "names::change" at change.span, "what goes nowhere needs no conversion";
+                see: here.span, "`none` drops it"
+            );
         }
         let to = match drops {
             true => None,
@@ -102,12 +112,13 @@ impl<'a> Elaborator<'a> {
                     list(&kinds, "and")
                 }
             };
-            let message = "the two sides of this rule leave different parts open";
-            let error = Diagnostic::error("names::captures", message)
-                .at(foreign.span, format!("this leaves open {}", shown(&from)))
-                .at(here.span, format!("this leaves open {}", shown(to)));
-            let help = "what `*` and `**` stand for on the left is put in, in order, on the right";
-            return Err(self.fail(error.help(help)));
+            let error = error!(
+                "names::captures" at foreign.span, "the two sides of this rule leave different parts open";
+                here: "this leaves open {}", shown(&from);
+                help: "what `*` and `**` stand for on the left is put in, in order, on the right"
+            );
+            let error = error.at(here.span, format!("this leaves open {}", shown(to)));
+            return Err(self.fail(error));
         }
         let change = change
             .map(|change| self.change(change, frame))
@@ -117,40 +128,29 @@ impl<'a> Elaborator<'a> {
 
     fn pattern(&mut self, name: &Ident) -> Outcome<Pattern> {
         Pattern::new(&name.name).map_err(|error| {
-            let message = format!("`{}` is no name of a tensor: {error}", name.name);
-            let error = Diagnostic::error("names::pattern", message).at(name.span, "");
-            self.fail(error.help("`*` stands for a part of one word, `**` for whole words"))
+            self.fail(error!(
+                "names::pattern" at name.span, "`{}` is no name of a tensor: {error}", name.name;
+                help: "`*` stands for a part of one word, `**` for whole words"
+            ))
         })
     }
 
     fn change(&mut self, method: &Method, frame: &Frame) -> Outcome<Change> {
         if method.name.name != "positions" {
-            let message = format!("there is no conversion called `{}`", method.name.name);
-            let mut error = Diagnostic::error("names::change", message).at(method.name.span, "");
-            error.help = suggest(&method.name.name, &["positions"]);
-            return Err(self.fail(error));
+            let name = &method.name.name;
+            bail!(
+                self, "names::change" at method.name.span, "there is no conversion called `{name}`";
+                suggest: suggest(name, &["positions"])
+            );
         }
-        let mut skip = 0;
-        for argument in &method.arguments {
-            match &argument.name {
-                Some(word) if word.name == "skip" => {
-                    let value = self.int(&argument.value, frame)?;
-                    if !(0..=MAX_SKIP).contains(&value) {
-                        let message = format!("`skip` must lie between 0 and {MAX_SKIP}");
-                        let error = Diagnostic::error("setting::range", message);
-                        let error = error.at(argument.value.span, format!("this is {value}"));
-                        return Err(self.fail(error));
-                    }
-                    skip = value as usize;
-                }
-                other => {
-                    let span = other.as_ref().map_or(argument.value.span, |word| word.span);
-                    let message = "`positions` has one setting: `skip`";
-                    let error = Diagnostic::error("names::change", message).at(span, "");
-                    return Err(self.fail(error.help("for example `positions(skip = 1)`")));
-                }
-            }
-        }
+        let callee = Callee {
+            name: "positions",
+            declared: POSITIONS,
+            by_position: false,
+            defined: None,
+        };
+        let settings = self.settings(&callee, &method.arguments, method.span, frame)?;
+        let skip = settings.maybe_int("skip").unwrap_or_default();
         Ok(Change::Positions { skip })
     }
 
@@ -162,38 +162,32 @@ impl<'a> Elaborator<'a> {
                 let (name, span) = (name.clone(), expr.span);
                 (frame.module, Ident { name, span })
             }
-            _ => {
-                let message = "a list of names is given by its name";
-                let error = Diagnostic::error("names::unknown", message).at(expr.span, "");
-                return Err(self.fail(error));
-            }
+            _ => bail!(self, "names::unknown" at expr.span, "a list of names is given by its name"),
         };
         if let Some(names) = module.name_rules(&word.name) {
             return self.names(names, &Frame::of(module));
         }
-        let message = format!("there are no names called `{}`", word.name);
-        let mut error = Diagnostic::error("names::unknown", message).at(word.span, "");
-        let known = module
-            .all_name_rules()
-            .map(|names| names.name.name.as_str());
-        let known: Vec<_> = known.collect();
-        error.help = suggest(&word.name, &known).or_else(|| {
-            let items = module.tree.items.iter().filter_map(name_of);
-            let taken = items.into_iter().any(|name| name.name == word.name);
-            let words = match taken {
-                true => format!("`{}` is something else", word.name),
+        let known = module.names(|item| match item {
+            Item::Names(names) => Some(&names.name),
+            _ => None,
+        });
+        let name = &word.name;
+        let help = suggest(name, &known).unwrap_or_else(|| {
+            let mut items = module.tree.items.iter().filter_map(name_of);
+            let words = match items.any(|item| item.name == *name) {
+                true => format!("`{name}` is something else"),
                 false => "write a list of rules".to_owned(),
             };
-            Some(format!("{words}: `names {} {{ a.b => c }}`", word.name))
+            format!("{words}: `names {name} {{ a.b => c }}`")
         });
-        Err(self.fail(error))
+        bail!(self, "names::unknown" at word.span, "there are no names called `{name}`"; help: "{help}");
     }
 }
 
 /// All lists of names of all files, with the file of each.
 pub(super) fn all(elaborator: &mut Elaborator) -> Vec<(usize, NameMap)> {
     let mut found = Vec::new();
-    let modules = elaborator.modules;
+    let modules = elaborator.texts.modules;
     for (index, module) in modules.iter().enumerate() {
         for item in &module.tree.items {
             if let Item::Names(names) = item
@@ -204,4 +198,23 @@ pub(super) fn all(elaborator: &mut Elaborator) -> Vec<(usize, NameMap)> {
         }
     }
     found
+}
+
+/// The lists of names in the file that was asked for, which needs no model.
+///
+/// Errors: everything that is wrong in the lists of all files.
+pub fn name_lists(
+    sources: &Sources,
+    world: &dyn World,
+    project: &Project,
+) -> Result<Vec<NameMap>, Vec<Diagnostic>> {
+    let mut elaborator = Elaborator::new(sources, world, &project.modules);
+    elaborator.found.errors.clone_from(&project.errors);
+    let lists = all(&mut elaborator);
+    if !elaborator.found.errors.is_empty() {
+        return Err(elaborator.found.errors);
+    }
+    let main = project.main_index();
+    let lists = lists.into_iter().filter(|(index, _)| *index == main);
+    Ok(lists.map(|(_, map)| map).collect())
 }

@@ -1,7 +1,8 @@
 //! The text of a study that can be run again: every setting spelled out, with its origin.
 
-use super::load::Project;
-use super::{Study, Value};
+use super::project::Project;
+use super::study::Study;
+use super::value::Value;
 use crate::syntax::ast::*;
 use crate::syntax::print::print;
 use crate::syntax::span::{Sources, standard};

@@ -72,6 +72,15 @@ impl List {
     pub fn items(&self) -> &[Value] {
         &self.items
     }
+
+    /// The tensors of a list that holds nothing else.
+    pub fn tensors(&self) -> Option<Vec<NodeId>> {
+        let ids = self.items.iter().map(|item| match item {
+            Value::Tensor(id) => Some(*id),
+            _ => None,
+        });
+        ids.collect()
+    }
 }
 
 impl Value {

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::affine::Affine;
-use super::layer::{Builder, Kind, LayerInfo, Setting};
+use super::layer::{Builder, LayerInfo};
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::Lower;
+use crate::setting::{Kind, Limits, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 macro_rules! binary {
@@ -165,7 +166,7 @@ pub(super) const SCALE: LayerInfo = LayerInfo {
     tensors: (1, 1),
     settings: &[Setting {
         name: "by",
-        kind: Kind::Float,
+        kind: Kind::Float(Limits::ANY),
         default: None,
         doc: "the factor",
     }],

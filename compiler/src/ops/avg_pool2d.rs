@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
 use super::max_pool2d::{PADDING, STRIDE, WINDOW};
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `avg_pool2d`: the mean of each window. With `count_padding` the divisor is the number of cells that the window has

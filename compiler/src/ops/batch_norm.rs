@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
+use super::layer::{Builder, LayerInfo};
 use super::running_average::RunningAverage;
 use crate::graph::{Backward, Gradient, Init, NodeId, Op, Read, Scalar};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `batch_stats`: mean and biased variance of each channel over batch, rows and columns.
@@ -392,13 +393,13 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     settings: &[
         Setting {
             name: "eps",
-            kind: Kind::Float,
+            kind: Kind::Float(Limits::POSITIVE),
             default: Some("1e-5"),
             doc: "added to the variance",
         },
         Setting {
             name: "momentum",
-            kind: Kind::Float,
+            kind: Kind::Float(Limits::FRACTION),
             default: Some("0.1"),
             doc: "weight of a new batch in the running statistics",
         },

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Builder, Kind, LayerInfo, Setting};
+use super::layer::{Builder, LayerInfo};
 use crate::graph::{Backward, Constant, Gradient, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `concat`: two or more feature maps side by side along the channels.

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::init::{self, BIAS_INIT, Fans, INIT};
-use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
+use super::layer::{Builder, LayerInfo};
 use super::standardise::Standardise;
 use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{ConvShape, Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `conv2d`: cross-correlation with zero padding; inputs `(x, weight)` or `(x, weight, bias)`.

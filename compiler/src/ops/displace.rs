@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// An axis of a feature map.

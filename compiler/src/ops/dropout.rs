@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
 use crate::graph::{Backward, Gradient, Input, NodeId, Op};
 use crate::onnx::ToOnnx;
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Limits, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// Name of the input that carries the random key of a training step: 64 bits in four numbers of 16 bits each, the
@@ -100,7 +101,7 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     tensors: (1, 1),
     settings: &[Setting {
         name: "p",
-        kind: Kind::Float,
+        kind: Kind::Float(Limits::NOT_NEGATIVE.below(1.0)),
         default: Some("0.1"),
         doc: "share of the elements that are dropped, at least 0 and less than 1",
     }],

@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::batch_norm::TakeRow;
 use super::batch_norm::channel_vectors;
-use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
+use super::layer::{Builder, LayerInfo};
 use super::reduce_sum::ReduceSum;
 use super::reshape::Reshape;
 use crate::graph::{Backward, Gradient, Init, NodeId, Op, Read, Scalar};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `group_stats`: mean and biased variance of each group of neighbouring channels over channels, rows and columns.
@@ -320,7 +321,7 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
         },
         Setting {
             name: "eps",
-            kind: Kind::Float,
+            kind: Kind::Float(Limits::POSITIVE),
             default: Some("1e-5"),
             doc: "added to the variance",
         },

@@ -3,8 +3,9 @@
 //! The bounds go by the fans of the layer: `fan_in` is the number of products in one output (for a transposed
 //! convolution the number of outputs of one input per group, as PyTorch counts it), `fan_out` the reverse.
 
-use super::layer::{Builder, Kind, Setting, Settings};
+use super::layer::Builder;
 use crate::graph::{Init, NodeId};
+use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Standard deviation of `truncated_normal`.

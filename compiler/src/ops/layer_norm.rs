@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::batch_norm::TakeRow;
-use super::layer::{Builder, Kind, LayerInfo, Setting, Settings};
+use super::layer::{Builder, LayerInfo};
 use crate::graph::{Backward, Gradient, Init, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `layer_norm`: `y = (x - mean) / sqrt(variance + eps) gamma + beta` with the mean and the biased variance of each row;
@@ -213,7 +214,7 @@ pub(super) const LAYER: LayerInfo = LayerInfo {
     tensors: (1, 1),
     settings: &[Setting {
         name: "eps",
-        kind: Kind::Float,
+        kind: Kind::Float(Limits::POSITIVE),
         default: Some("1e-5"),
         doc: "added to the variance",
     }],

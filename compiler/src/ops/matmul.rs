@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Add;
 use super::init::{self, BIAS_INIT, Fans, INIT};
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
 use super::reshape::Reshape;
 use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `matmul`: the matrix product over the last two axes; leading axes are batches and must be equal.

@@ -65,7 +65,7 @@ pub use expand::Expand;
 pub use gelu::{Gelu, GeluGrad};
 pub use group_norm::{GroupNorm, GroupNormGradInput, GroupNormSums, GroupStats};
 pub use info::OpInfo;
-pub use layer::{Builder, Kind, LayerInfo, Setting, SettingValue, Settings};
+pub use layer::{Builder, LayerInfo};
 pub use layer_norm::{LayerNorm, LayerNormGradInput, LayerNormGradParameters};
 pub use lpp::{Lpp, LppGradParameters, LppGradProbability};
 pub use matmul::Matmul;

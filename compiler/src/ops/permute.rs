@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
 use super::reshape::Reshape;
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `permute`: axis `k` of the output is axis `axes[k]` of the input.

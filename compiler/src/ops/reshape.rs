@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
 use crate::op_identity;
 use crate::plan::Lower;
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `reshape`: the same bytes under another shape. A feature map `[N, C, H, W]` and its tokens `[N, H W, C]` are the

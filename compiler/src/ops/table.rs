@@ -2,7 +2,8 @@
 
 use super::arithmetic::Add;
 use super::init;
-use super::layer::{Kind, LayerInfo, Setting};
+use super::layer::LayerInfo;
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::ShapeError;
 
 pub(super) const LAYER: LayerInfo = LayerInfo {

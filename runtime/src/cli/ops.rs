@@ -1,10 +1,11 @@
 //! `hqcc ops`.
 
 use clap::{Args, ValueEnum};
-use hqcc_compiler::ops::{Kind, LAYERS, OPS, Setting};
+use hqcc_compiler::ops::{LAYERS, OPS};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::rewrite::{METHODS, POSTS};
 use hqcc_compiler::quantum::gates::GATES;
+use hqcc_compiler::setting::{Kind, Setting};
 
 use super::Failure;
 use super::args::print;
@@ -96,10 +97,9 @@ fn rules() -> String {
 fn setting(setting: &Setting) -> String {
     let kind = match setting.kind {
         Kind::Int { .. } => "int".to_owned(),
-        Kind::Float => "float".to_owned(),
+        Kind::Float(_) => "float".to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::Word(words) => words.join("|"),
-        Kind::Ints => "list".to_owned(),
         Kind::Circuit => "circuit".to_owned(),
     };
     match setting.default {

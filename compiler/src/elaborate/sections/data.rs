@@ -3,8 +3,8 @@
 use super::overlay::overlaid;
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::elaborate::evaluate::{Elaborator, Frame};
-use crate::elaborate::load::Project;
+use crate::elaborate::project::Project;
+use crate::elaborate::state::{Elaborator, Frame};
 use crate::experiment::*;
 use crate::syntax::ast::*;
 

@@ -17,9 +17,9 @@ pub use start::print_start;
 
 use std::collections::BTreeMap;
 
-use super::evaluate::{Elaborator, Frame, Outcome};
-use super::load::{Module, Project};
-use super::{Size, Study};
+use super::project::{Module, Project};
+use super::state::{Elaborator, Frame, Outcome, Size};
+use super::study::Study;
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::experiment::*;
 use crate::syntax::ast::*;
@@ -45,14 +45,17 @@ const TRAIN: [(&str, &str); 12] = [
 /// The settings of `predict`.
 const PREDICT: [(&str, &str); 3] = [("batch", "8"), ("threshold", "0.5"), ("size", "auto")];
 
-/// Reads every section of the main file.
-pub(super) fn study(
+/// Resolves the sections of a project: which model with which settings, on which data, how.
+///
+/// # Errors
+/// Everything that is wrong in the sections and in `-s`.
+pub fn study(
     sources: &Sources,
     world: &dyn World,
     project: &Project,
 ) -> Result<Study, Vec<Diagnostic>> {
     let mut elaborator = Elaborator::new(sources, world, &project.modules);
-    elaborator.errors.clone_from(&project.errors);
+    elaborator.found.errors.clone_from(&project.errors);
     let main = project.main();
     let frame = Frame::of(main);
     check_settings(&mut elaborator, project);
@@ -68,9 +71,9 @@ pub(super) fn study(
     let found = read_train(&mut elaborator, project, &frame);
     let (predict, mut more) = read_predict(&mut elaborator, project, &frame);
     let sweep = read_sweep(&mut elaborator, project, &frame);
-    let (Ok(found), true) = (found, elaborator.errors.is_empty()) else {
+    let (Ok(found), true) = (found, elaborator.found.errors.is_empty()) else {
         look_at_models(&mut elaborator, main);
-        return Err(elaborator.errors);
+        return Err(elaborator.found.errors);
     };
     let mut resolved = found.resolved;
     resolved.append(&mut more);
@@ -88,7 +91,7 @@ pub(super) fn study(
         predict,
         sweep,
         resolved,
-        warnings: elaborator.warnings,
+        warnings: elaborator.found.warnings,
     })
 }
 
@@ -103,13 +106,13 @@ fn look_at_models(elaborator: &mut Elaborator, main: &Module) {
             .iter()
             .all(|parameter| parameter.default.is_some())
         {
-            elaborator.in_network = true;
+            elaborator.network.open = true;
             let mut frame = Frame::of(main);
             let _: Outcome<_> =
                 elaborator.model(model, BTreeMap::new(), &mut frame, Size::default());
         }
     }
-    elaborator.errors.retain(|error| !of_size(error));
+    elaborator.found.errors.retain(|error| !of_size(error));
 }
 
 /// The first words of settings: sections, `model`, names of data and of `let`s.

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::elaborate::evaluate::Outcome;
+use crate::elaborate::state::Outcome;
 use crate::experiment::*;
 use crate::syntax::ast::*;
 use crate::syntax::print::{print_expression, print_float};

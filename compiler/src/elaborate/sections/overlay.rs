@@ -3,8 +3,8 @@
 use super::TRAIN;
 use super::reader::key_text;
 use crate::diagnostic::Diagnostic;
-use crate::elaborate::evaluate::Elaborator;
-use crate::elaborate::load::Project;
+use crate::elaborate::project::Project;
+use crate::elaborate::state::Elaborator;
 use crate::syntax::ast::*;
 
 /// The entries of a section with the settings of the command line laid over them. `heads` are the

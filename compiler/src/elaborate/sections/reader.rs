@@ -1,7 +1,7 @@
 //! Reads the settings of one section, and notes where each value comes from.
 
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::elaborate::evaluate::{Elaborator, Frame, Outcome};
+use crate::elaborate::state::{Elaborator, Frame, Outcome};
 use crate::elaborate::value::Value;
 use crate::experiment::Resolved;
 use crate::syntax::ast::*;
@@ -53,7 +53,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     pub(super) fn note(&mut self, key: &str, value: String, from: Option<&Expr>) {
-        let sources = self.elaborator.sources;
+        let sources = self.elaborator.texts.sources;
         let mut origins = match from {
             None => vec!["default".to_owned()],
             Some(expr) => vec![origin(sources, expr.span)],
@@ -133,7 +133,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let given = self.given(key);
         let value = given.as_ref().map(|expr| {
             // On the command line a path stands without quotes, and `a/b` is no division.
-            let sources = self.elaborator.sources;
+            let sources = self.elaborator.texts.sources;
             let plain = matches!(expr.kind, ExprKind::Binary(..) | ExprKind::Member(..));
             if plain && sources.name(expr.span.file).starts_with('<') {
                 return Ok(Value::Str(sources.slice(expr.span).into()));

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::elaborate::evaluate::Outcome;
+use crate::elaborate::state::Outcome;
 use crate::elaborate::value::Value;
 use crate::experiment::{Missing, StartConfig};
 use crate::names::NameMap;

@@ -9,10 +9,10 @@ use super::overlay::overlaid;
 use super::reader::Reader;
 use super::start::read_start;
 use crate::diagnostic::{Diagnostic, suggest};
-use crate::elaborate::evaluate::{Elaborator, Frame, Local, Outcome, Place, Reported};
-use crate::elaborate::load::{Module, Project, name_of};
+use crate::elaborate::project::{Module, Project, name_of};
+use crate::elaborate::rules;
+use crate::elaborate::state::{Elaborator, Frame, Local, Outcome, Place, PlacedRule, Reported};
 use crate::elaborate::value::Value;
-use crate::elaborate::{PlacedRule, rules};
 use crate::experiment::*;
 use crate::syntax::ast::*;
 use crate::syntax::print::print_expression;
@@ -105,7 +105,7 @@ fn read_model(reader: &mut Reader, project: &Project, section: Option<Span>) -> 
         let error = match section {
             Some(span) => Diagnostic::error("train::model", "`train` names no model").at(span, ""),
             None => {
-                let name = reader.elaborator.sources.name(main.file);
+                let name = reader.elaborator.texts.sources.name(main.file);
                 Diagnostic::error("train::model", format!("`{name}` has no model"))
             }
         };
@@ -236,7 +236,7 @@ fn read_rewrites(reader: &mut Reader) -> Vec<PlacedRule> {
         let message = format!("the rewrite `{}` is not applied", name.name);
         let warning = Diagnostic::warning("rule::unused", message).at(name.span, "");
         let help = format!("set `rewrite = {}` in `train`", name.name);
-        reader.elaborator.warnings.push(warning.help(help));
+        reader.elaborator.warn(warning.help(help));
     }
     let mut all = Vec::new();
     for (module, rewrite) in found {

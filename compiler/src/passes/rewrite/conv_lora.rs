@@ -9,7 +9,8 @@
 
 use super::{Does, Method, Site, trained};
 use crate::graph::{Init, NodeId, Patch};
-use crate::ops::{Add, Affine, Kind, Matmul, Relayout, Setting, Settings};
+use crate::ops::{Add, Affine, Matmul, Relayout};
+use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
 
 pub(super) const METHOD: Method = Method {
@@ -28,7 +29,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "alpha",
-        kind: Kind::Float,
+        kind: Kind::Float(Limits::ANY),
         default: Some("1"),
         doc: "the product is scaled by alpha / rank",
     },

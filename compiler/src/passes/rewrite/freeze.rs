@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{Does, Method};
 use crate::graph::{Graph, NodeId, Parameter, ParameterKind, Patch};
-use crate::ops::{BatchNorm, Kind, RunningAverage, Setting, Settings, StackRows};
+use crate::ops::{BatchNorm, RunningAverage, StackRows};
+use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::ShapeError;
 
 pub(super) const METHOD: Method = Method {

@@ -17,7 +17,8 @@ use path::matches_above;
 pub use posts::{POSTS, Post};
 
 use crate::graph::{Graph, Init, NodeId, Parameter, ParameterKind, Patch, WeightKind};
-use crate::ops::{Conv2d, ConvTranspose2d, Setting, SettingValue, Settings};
+use crate::ops::{Conv2d, ConvTranspose2d};
+use crate::setting::{Setting, SettingValue, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Something that can be done to layers: a word of the language.

@@ -3,8 +3,9 @@
 use super::posts::{self, POSTS};
 use super::{Does, Method, Site, trained};
 use crate::graph::{Init, NodeId, Op, ParameterKind, Patch};
-use crate::ops::{Circuit, Kind, Setting, Settings, WeightMap};
+use crate::ops::{Circuit, WeightMap};
 use crate::quantum::ansatz::{Ansatz, qubits_for};
+use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// How many blocks a generated weight may have.

@@ -8,7 +8,8 @@
 use super::qpg::{self, Angles};
 use super::{Does, Method, Site};
 use crate::graph::{NodeId, Patch};
-use crate::ops::{Add, Kind, Setting, Settings, Sub};
+use crate::ops::{Add, Sub};
+use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::ShapeError;
 
 pub(super) const METHOD: Method = Method {

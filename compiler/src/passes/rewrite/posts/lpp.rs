@@ -2,7 +2,8 @@
 
 use super::Post;
 use crate::graph::Init;
-use crate::ops::{Kind, Lpp, Readout, Setting};
+use crate::ops::{Lpp, Readout};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::TensorType;
 
 pub(super) const POST: Post = Post {

@@ -7,7 +7,8 @@ mod sst;
 
 use super::qpg::Generation;
 use crate::graph::NodeId;
-use crate::ops::{Readout, Setting, Settings};
+use crate::ops::Readout;
+use crate::setting::{Setting, Settings};
 use crate::tensor_type::ShapeError;
 
 /// A post-processing: a word of the language.

@@ -4,7 +4,8 @@ use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use super::Post;
 use crate::graph::Init;
-use crate::ops::{Affine, Kind, Mul, Readout, Setting};
+use crate::ops::{Affine, Mul, Readout};
+use crate::setting::{Kind, Setting};
 use crate::tensor_type::TensorType;
 
 pub(super) const POST: Post = Post {

@@ -1,0 +1,255 @@
+//! Settings as records: what a layer, a rule, an optimiser or a section can be given. One matcher reads arguments by
+//! them, and help and checks are made from them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::quantum::ansatz::Ansatz;
+use crate::tensor_type::ShapeError;
+
+/// The real numbers that a setting takes.
+///
+/// Kernels compute in f32, so a number beyond its range (or one that f32 rounds to 0) is never within limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    least: f64,
+    most: f64,
+    least_excluded: bool,
+    most_excluded: bool,
+}
+
+impl Limits {
+    /// Every number that f32 can hold.
+    pub const ANY: Limits = Limits {
+        least: f64::NEG_INFINITY,
+        most: f64::INFINITY,
+        least_excluded: false,
+        most_excluded: false,
+    };
+
+    /// From 0 on.
+    pub const NOT_NEGATIVE: Limits = Limits::ANY.at_least(0.0);
+
+    /// Above 0.
+    pub const POSITIVE: Limits = Limits::ANY.above(0.0);
+
+    /// From 0 to 1.
+    pub const FRACTION: Limits = Limits::NOT_NEGATIVE.at_most(1.0);
+
+    /// These limits, from `least` on.
+    #[must_use]
+    pub const fn at_least(mut self, least: f64) -> Limits {
+        (self.least, self.least_excluded) = (least, false);
+        self
+    }
+
+    /// These limits, above `least`.
+    #[must_use]
+    pub const fn above(mut self, least: f64) -> Limits {
+        (self.least, self.least_excluded) = (least, true);
+        self
+    }
+
+    /// These limits, up to `most`.
+    #[must_use]
+    pub const fn at_most(mut self, most: f64) -> Limits {
+        (self.most, self.most_excluded) = (most, false);
+        self
+    }
+
+    /// These limits, below `most`.
+    #[must_use]
+    pub const fn below(mut self, most: f64) -> Limits {
+        (self.most, self.most_excluded) = (most, true);
+        self
+    }
+
+    /// What a number has to fulfil, where this one does not: `not be negative`.
+    pub fn refusal(&self, value: f64) -> Option<String> {
+        let low = value < self.least || (self.least_excluded && value == self.least);
+        let high = value > self.most || (self.most_excluded && value == self.most);
+        if low || high || value.is_nan() {
+            return Some(self.to_string());
+        }
+        let stored = value as f32;
+        if stored.is_infinite() {
+            return Some(format!(
+                "lie within the range of f32, {:e} at most",
+                f32::MAX
+            ));
+        }
+        let lost = stored == 0.0 && value != 0.0;
+        lost.then(|| "be 0 or large enough for f32, 1e-45 at least".to_owned())
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (least, most) = (self.least, self.most);
+        match (least.is_finite(), most.is_finite()) {
+            (false, false) => f.write_str("be a number"),
+            (true, false) if least == 0.0 && self.least_excluded => f.write_str("be above 0"),
+            (true, false) if least == 0.0 => f.write_str("not be negative"),
+            (true, false) if self.least_excluded => write!(f, "be above {least}"),
+            (true, false) => write!(f, "be at least {least}"),
+            (false, true) if self.most_excluded => write!(f, "be below {most}"),
+            (false, true) => write!(f, "be at most {most}"),
+            (true, true) => {
+                write!(f, "lie between {least} and {most}")?;
+                match (self.least_excluded, self.most_excluded) {
+                    (false, false) => Ok(()),
+                    (true, false) => write!(f, ", {least} excluded"),
+                    (false, true) => write!(f, ", {most} excluded"),
+                    (true, true) => f.write_str(", both excluded"),
+                }
+            }
+        }
+    }
+}
+
+/// What values a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A whole number within bounds.
+    Int {
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+    },
+    /// A real number within limits.
+    Float(Limits),
+    /// `true` or `false`.
+    Bool,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A circuit, by its name.
+    Circuit,
+}
+
+/// The value of a setting after evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SettingValue {
+    /// A whole number.
+    Int(i64),
+    /// A real number.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A word.
+    Word(String),
+    /// The gates of a circuit.
+    Circuit(Ansatz),
+}
+
+/// A setting: what may be given, and what happens where it is not.
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// Its default, in .hqc syntax; without one it must be given. `auto` means that the layer derives it.
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl Setting {
+    /// The value of the default; `None` where there is none, or where it is `auto`.
+    pub fn default_value(&self) -> Option<SettingValue> {
+        let text = self.default.filter(|text| *text != "auto")?;
+        match self.kind {
+            Kind::Int { .. } => text.parse().ok().map(SettingValue::Int),
+            Kind::Float(_) => text.parse().ok().map(SettingValue::Float),
+            Kind::Bool => text.parse().ok().map(SettingValue::Bool),
+            Kind::Word(_) => Some(SettingValue::Word(text.to_owned())),
+            Kind::Circuit => (text == "hqc_tf").then(|| SettingValue::Circuit(Ansatz::hqc_tf())),
+        }
+    }
+}
+
+/// The settings of one call. A setting whose default is `auto` and which was not given is absent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings(pub BTreeMap<&'static str, SettingValue>);
+
+impl Settings {
+    /// A whole number that was given or has a default.
+    ///
+    /// # Errors
+    /// The setting is absent.
+    pub fn int(&self, name: &str) -> Result<usize, ShapeError> {
+        self.maybe_int(name)
+            .ok_or_else(|| ShapeError::new(format!("setting `{name}` is missing")))
+    }
+
+    /// A whole number, if it was given.
+    pub fn maybe_int(&self, name: &str) -> Option<usize> {
+        match self.0.get(name) {
+            Some(&SettingValue::Int(value)) => usize::try_from(value).ok(),
+            _ => None,
+        }
+    }
+
+    /// A real number, or 0 when absent.
+    pub fn float(&self, name: &str) -> f64 {
+        match self.0.get(name) {
+            Some(&SettingValue::Float(value)) => value,
+            Some(&SettingValue::Int(value)) => value as f64,
+            _ => 0.0,
+        }
+    }
+
+    /// A truth value, or false when absent.
+    pub fn bool(&self, name: &str) -> bool {
+        matches!(self.0.get(name), Some(SettingValue::Bool(true)))
+    }
+
+    /// A word, or an empty one when absent.
+    pub fn word(&self, name: &str) -> &str {
+        match self.0.get(name) {
+            Some(SettingValue::Word(word)) => word,
+            _ => "",
+        }
+    }
+
+    /// A circuit, if it is there.
+    pub fn circuit(&self, name: &str) -> Option<&Ansatz> {
+        match self.0.get(name) {
+            Some(SettingValue::Circuit(ansatz)) => Some(ansatz),
+            _ => None,
+        }
+    }
+
+    /// These settings, and the defaults of those that are not among them.
+    #[must_use]
+    pub fn filled<'s>(&self, all: impl IntoIterator<Item = &'s Setting>) -> Settings {
+        let mut filled = self.clone();
+        for setting in all {
+            if let (false, Some(value)) =
+                (filled.0.contains_key(setting.name), setting.default_value())
+            {
+                filled.0.insert(setting.name, value);
+            }
+        }
+        filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_refuse_what_lies_outside_and_what_f32_cannot_hold() {
+        let fraction = Limits::NOT_NEGATIVE.below(1.0);
+        assert_eq!(fraction.refusal(0.0), None);
+        let words = "lie between 0 and 1, 1 excluded".to_owned();
+        assert_eq!(fraction.refusal(1.0), Some(words.clone()));
+        assert_eq!(fraction.refusal(-0.5), Some(words));
+        assert_eq!(Limits::POSITIVE.refusal(0.0), Some("be above 0".to_owned()));
+        assert_eq!(Limits::ANY.refusal(-3e38), None);
+        for value in [1e39, -1e39, 1e-60, f64::NAN, f64::INFINITY] {
+            assert!(Limits::ANY.refusal(value).is_some(), "{value}");
+        }
+    }
+}
