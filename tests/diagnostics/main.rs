@@ -2,12 +2,13 @@
 //!
 //! A first line `# -s key=value` is given on the command line.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use hqcc_compiler::diagnostic::{Diagnostic, WIDTH, render_all};
 use hqcc_compiler::elaborate::{apply, load, network, study};
-use hqcc_compiler::syntax::span::{Sources, World};
+use hqcc_compiler::syntax::span::{MemoryWorld, Sources, World};
 
 /// The folder of this file.
 struct Folder(PathBuf);
@@ -18,7 +19,7 @@ impl World for Folder {
     }
 }
 
-fn compile(sources: &mut Sources, world: &Folder, name: &str) -> Vec<Diagnostic> {
+fn compile(sources: &mut Sources, world: &dyn World, name: &str) -> Vec<Diagnostic> {
     let text = world.read(name).unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
     let settings: Vec<_> = first
@@ -55,26 +56,134 @@ fn every_message() {
     cases.sort();
     assert!(cases.len() > 100);
     let world = Folder(folder);
-    let mut silent = Vec::new();
     for name in cases {
-        let mut sources = Sources::default();
-        let diagnostics = compile(&mut sources, &world, &name);
-        if diagnostics.is_empty() {
-            silent.push(name.clone());
-        }
-        let text = render_all(&diagnostics, &sources);
-        for diagnostic in &diagnostics {
-            let head = diagnostic.render(&sources);
-            let head = head.lines().next().unwrap_or_default();
-            assert!(head.chars().count() <= WIDTH, "{head}");
-            assert!(
-                serde_json::to_string(&diagnostic.to_json(&sources)).is_ok(),
-                "{name}"
-            );
-        }
-        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-            insta::assert_snapshot!(name.trim_end_matches(".hqc"), text);
-        });
+        check(&world, &name);
     }
-    assert!(silent.is_empty(), "no message for {silent:?}");
+}
+
+/// Compiles a case, checks the form of its messages, and compares them with the snapshot of that name.
+fn check(world: &dyn World, name: &str) {
+    let mut sources = Sources::default();
+    let diagnostics = compile(&mut sources, world, name);
+    assert!(!diagnostics.is_empty(), "no message for {name}");
+    let text = render_all(&diagnostics, &sources);
+    for diagnostic in &diagnostics {
+        let head = diagnostic.render(&sources);
+        let head = head.lines().next().unwrap_or_default();
+        assert!(head.chars().count() <= WIDTH, "{head}");
+        assert!(
+            serde_json::to_string(&diagnostic.to_json(&sources)).is_ok(),
+            "{name}"
+        );
+    }
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name.trim_end_matches(".hqc"), text);
+    });
+}
+
+/// Cases that are too large to be written out: the main file, which is also the name of the snapshot, and all files.
+fn large() -> Vec<(&'static str, MemoryWorld)> {
+    let model = "model M {\n  input ct: [1, H, W]\n  head = conv(ct, 1)\n  output head\n}\n";
+    let one = |name: &'static str, text: String| {
+        let files = BTreeMap::from([(name.to_owned(), text)]);
+        let variables = BTreeMap::new();
+        (name, MemoryWorld { files, variables })
+    };
+    let branches = "if H == 1 { a = 1 } else ".repeat(257);
+    let lists: String = (1..=12)
+        .map(|at| format!("let l{at} = l{} + l{}\n", at - 1, at - 1))
+        .collect();
+    let blocks: String = (1..200)
+        .map(|at| format!("block b{at}(x) {{ return b{}(x) }}\n", at - 1))
+        .collect();
+    let path = vec!["abcdefgh"; 50].join(".");
+    let mut files: BTreeMap<_, _> = (0..70)
+        .map(|at| {
+            let next = at + 1;
+            let text = format!("import \"f{next}.hqc\" as next\nlet value = 1\n");
+            (format!("f{at}.hqc"), text)
+        })
+        .collect();
+    files.insert("f70.hqc".to_owned(), "let value = 1\n".to_owned());
+    let main = format!("import \"f0.hqc\" as f\n{model}");
+    files.insert("limit_files.hqc".to_owned(), main);
+    let variables = BTreeMap::new();
+    vec![
+        ("limit_files.hqc", MemoryWorld { files, variables }),
+        one(
+            "limit_branches.hqc",
+            format!("model M {{\n  input ct: [1, H, W]\n  {branches}{{ a = 2 }}\n}}\n"),
+        ),
+        one(
+            "limit_list.hqc",
+            format!("let l0 = [1, 2, 3]\n{lists}{model}"),
+        ),
+        one(
+            "limit_depth.hqc",
+            format!(
+                "block b0(x) {{ return conv(x, 1) }}\n{blocks}\
+                 model M {{\n  input ct: [1, H, W]\n  output b199(ct)\n}}\n"
+            ),
+        ),
+        one(
+            "limit_path.hqc",
+            format!("{model}rewrite R {{\n  {path} => qpg()\n}}\ntrain {{ rewrite = R }}\n"),
+        ),
+        one(
+            "limit_source.hqc",
+            format!("{model}{}", "# long\n".repeat(150_000)),
+        ),
+    ]
+}
+
+#[test]
+fn every_message_about_a_limit() {
+    for (name, world) in large() {
+        check(&world, name);
+    }
+}
+
+/// The codes in a source file outside of its tests: quoted, lower case, two words with `::` between.
+fn codes(text: &str) -> Vec<String> {
+    let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((text, ""));
+    let is_code = |word: &&str| {
+        let lower = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
+        word.split_once("::")
+            .is_some_and(|(head, tail)| lower(head) && lower(tail))
+    };
+    let words = code.split('"').filter(is_code);
+    words.map(str::to_owned).collect()
+}
+
+fn texts(folder: &Path, end: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            texts(&path, end, found);
+        } else if path.to_string_lossy().ends_with(end) {
+            found.push(fs::read_to_string(&path).expect("a text"));
+        }
+    }
+}
+
+#[test]
+fn every_code_has_a_snapshot() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut sources, mut snapshots) = (Vec::new(), Vec::new());
+    texts(&root.join("../compiler/src"), ".rs", &mut sources);
+    texts(&root.join("diagnostics/snapshots"), ".snap", &mut snapshots);
+    let mut all: Vec<_> = sources.iter().flat_map(|text| codes(text)).collect();
+    all.sort();
+    all.dedup();
+    assert!(all.len() > 70, "{all:?}");
+    let shown = |code: &String| {
+        let head = format!("[{code}]: ");
+        snapshots.iter().any(|text| text.contains(&head))
+    };
+    // A fault of the parser itself, which no text brings about.
+    let without = |code: &String| !shown(code) && code != "syntax::internal";
+    let missing: Vec<_> = all.into_iter().filter(without).collect();
+    assert!(missing.is_empty(), "no snapshot shows {missing:?}");
 }
