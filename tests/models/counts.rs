@@ -2,7 +2,6 @@
 
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::graph::{Init, Parameter};
-use hqcc_compiler::steps;
 use hqcc_compiler::summary::summarise;
 use hqcc_tests::networks;
 
@@ -139,10 +138,11 @@ fn every_variant_has_as_many_parameters_as_the_original() {
         } else {
             "bce"
         };
-        let network = networks::model(file, model, loss, size(channels, side));
+        let size = size(channels, side);
+        let network = networks::model(file, model, loss, size);
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let graph = steps::rewritten(network.training, &network.rules);
-        let found = summarise(&graph.unwrap_or_else(|e| panic!("{model}: {e}")));
+        let network = network.network(size, true);
+        let found = summarise(&network.unwrap_or_else(|e| panic!("{model}: {e:?}")).graph);
         let found = (found.trained, found.unused);
         assert_eq!(found, (all - unused, unused), "{file}: {model}");
     }
@@ -153,7 +153,8 @@ fn the_sixteenth_vgg_is_the_default() {
     let count = |model: &str| {
         let network = networks::model("unetpp.hqc", model, "bce", size(1, 64));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        network.training.len()
+        let network = network.source_network(size(1, 64), true);
+        network.unwrap_or_else(|e| panic!("{e:?}")).graph.len()
     };
     assert_eq!(count("UNetPP()"), count(&format!("UNetPP({VGG16})")));
     assert!(count("UNetPP(encoder = [2, 2, 4, 4, 4])") > count("UNetPP()"));
@@ -195,10 +196,10 @@ const HYBRID: [(&str, &[&str], &str, [usize; 4]); 9] = [
 #[test]
 fn the_last_convolution_of_each_hybrid_network_has_the_circuits_of_the_paper() {
     for (file, settings, path, wanted) in HYBRID {
-        let network = networks::experiment(file, settings, size(1, 256));
+        let network = networks::experiment(file, settings, Some(size(1, 256)));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let graph = steps::rewritten(network.training, &network.rules);
-        let found = summarise(&graph.unwrap_or_else(|e| panic!("{file}: {e}")));
+        let network = network.network(size(1, 256), true);
+        let found = summarise(&network.unwrap_or_else(|e| panic!("{file}: {e:?}")).graph);
         let generated: Vec<_> = found
             .layers
             .iter()
@@ -384,7 +385,8 @@ fn weights_and_biases_start_as_in_the_originals() {
     for (file, model, name, start) in STARTS {
         let network = networks::model(file, model, "bce", size(3, 256));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let graph = network.training;
+        let network = network.source_network(size(3, 256), true);
+        let graph = network.unwrap_or_else(|e| panic!("{e:?}")).graph;
         let id = graph
             .find(name)
             .unwrap_or_else(|| panic!("{file}: no {name}"));

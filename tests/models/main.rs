@@ -3,6 +3,7 @@
 mod counts;
 mod parity;
 mod reference;
+mod replay;
 mod training;
 
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};

@@ -48,7 +48,7 @@ impl Span {
 }
 
 /// Hands the compiler the texts and settings that lie outside the source: its only window.
-pub trait World {
+pub trait World: Sync {
     /// The text of a file, named as the importing file's folder and the `import` make it.
     ///
     /// Errors: one lower-case sentence saying why it cannot be read.
@@ -142,12 +142,12 @@ pub fn resolve_import(importer: &str, path: &str) -> String {
 }
 
 /// The texts of one compilation and their names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     files: Vec<SourceFile>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct SourceFile {
     name: String,
     text: String,

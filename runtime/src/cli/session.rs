@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hqcc_compiler::Compiled;
 use hqcc_compiler::program::Program;
 use hqcc_compiler::steps;
 use serde_json::json;
@@ -10,7 +11,7 @@ use super::Failure;
 use super::args::Bar;
 use super::device;
 use super::eval::Which;
-use super::experiment::Experiment;
+use super::open::data;
 use crate::data::Dataset;
 use crate::executor::Executor;
 use crate::report::pictures;
@@ -32,7 +33,7 @@ const PICTURED: usize = 4;
 /// An experiment with its data, its program and a device that has loaded it.
 pub struct Session {
     /// The experiment.
-    pub experiment: Experiment,
+    pub experiment: Compiled<'static>,
     /// Its data, in batches.
     pub samples: SliceSamples,
     /// Its entries.
@@ -62,13 +63,13 @@ impl Session {
     /// # Errors
     /// Faults of the data and the network; a device with too little memory.
     pub fn prepare(
-        experiment: Experiment,
+        experiment: Compiled<'static>,
         executor: Box<dyn Executor>,
         roles: &[&'static str],
         run_folder: &Path,
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
-        let settings = experiment.data()?;
+        let settings = data(&experiment)?;
         let bar = Bar::start("reading data", 0);
         let dataset = Dataset::open(&settings, run_folder, &|progress| {
             bar.length(progress.total as u64);
@@ -86,7 +87,7 @@ impl Session {
             ),
             json!({ "train": train, "test": test }),
         );
-        let config = &experiment.study.train;
+        let config = &experiment.study().train;
         let samples = SliceSamples {
             dataset,
             batch: config.batch,
@@ -131,7 +132,7 @@ impl Session {
         mut position: Position,
         reporter: &mut Reporter,
     ) -> Result<(), Failure> {
-        let config = &self.experiment.study.train;
+        let config = &self.experiment.study().train;
         let schedule = Schedule {
             epochs: config.epochs,
             keep: config.keep,

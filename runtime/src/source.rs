@@ -1,0 +1,96 @@
+//! Reads `.hqc` files from disk.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use hqcc_compiler::syntax::print::quote;
+use hqcc_compiler::syntax::span::World;
+use hqcc_compiler::{Compiled, compile};
+
+use crate::error::Error;
+
+/// Longest source file. Units: bytes.
+const MAX_SOURCE: u64 = 16 << 20;
+
+/// Files and environment variables of this machine.
+pub struct Disk;
+
+impl World for Disk {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let length = fs::metadata(path).map_err(|e| words(&e))?.len();
+        if length > MAX_SOURCE {
+            return Err(format!(
+                "{length} bytes are more than a source file may have ({MAX_SOURCE})"
+            ));
+        }
+        let bytes = fs::read(path).map_err(|e| words(&e))?;
+        String::from_utf8(bytes).map_err(|e| {
+            format!(
+                "it is not UTF-8 text (byte {})",
+                e.utf8_error().valid_up_to()
+            )
+        })
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// What the operating system says, as a lower-case phrase.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Reads a file of this machine and everything it imports, with settings such as `train.epochs=5`, and compiles it.
+///
+/// # Errors
+/// [`Error::Source`]: it cannot be read, or the compiler finds errors.
+pub fn open(
+    path: impl AsRef<Path>,
+    settings: &[impl AsRef<str>],
+) -> Result<Compiled<'static>, Error> {
+    let path = path.as_ref().display().to_string();
+    let settings: Vec<String> = settings.iter().map(|s| with_quotes(s.as_ref())).collect();
+    compile(&Disk, &path, &settings).map_err(Error::Source)
+}
+
+/// Puts the quotes around a path that a shell has taken away: `data.root=volumes` is `data.root="volumes"`.
+fn with_quotes(setting: &str) -> String {
+    let Some((key, value)) = setting.split_once('=') else {
+        return setting.to_owned();
+    };
+    let value = value.trim();
+    let is_path = matches!(key.trim().rsplit('.').next(), Some("root" | "cache"));
+    let written_out =
+        value.starts_with('"') || value.starts_with("env(") || ["auto", "off"].contains(&value);
+    if is_path && !written_out {
+        format!("{key}={}", quote(value))
+    } else {
+        setting.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_get_the_quotes_that_the_shell_took() {
+        assert_eq!(with_quotes("data.root=../a b"), "data.root=\"../a b\"");
+        for kept in [
+            "data.root=\"a\"",
+            "data.root=env(\"A\")",
+            "data.cache=off",
+            "train.epochs=5",
+            "what",
+        ] {
+            assert_eq!(with_quotes(kept), kept);
+        }
+    }
+}
