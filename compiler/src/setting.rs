@@ -66,12 +66,14 @@ impl Limits {
 
     /// What a number has to fulfil, where this one does not: `not be negative`.
     pub fn refusal(&self, value: f64) -> Option<String> {
-        let low = value < self.least || (self.least_excluded && value == self.least);
-        let high = value > self.most || (self.most_excluded && value == self.most);
+        let stored = value as f32;
+        // A number next to an excluded end may be that end in f32.
+        let is = |end: f64| value == end || f64::from(stored) == end;
+        let low = value < self.least || (self.least_excluded && is(self.least));
+        let high = value > self.most || (self.most_excluded && is(self.most));
         if low || high || value.is_nan() {
             return Some(self.to_string());
         }
-        let stored = value as f32;
         if stored.is_infinite() {
             return Some(format!(
                 "lie within the range of f32, {:e} at most",
@@ -125,6 +127,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A circuit, by its name.
     Circuit,
+    /// A list of names, by its name. What takes one looks it up.
+    Names,
+    /// A path of layers, such as `encoder`. What takes one reads it.
+    Path,
 }
 
 /// The value of a setting after evaluation.
@@ -163,6 +169,7 @@ impl Setting {
             Kind::Float(_) => text.parse().ok().map(SettingValue::Float),
             Kind::Bool => text.parse().ok().map(SettingValue::Bool),
             Kind::Word(_) => Some(SettingValue::Word(text.to_owned())),
+            Kind::Names | Kind::Path => None,
             Kind::Circuit => (text == "hqc_tf").then(|| SettingValue::Circuit(Ansatz::hqc_tf())),
         }
     }
@@ -247,6 +254,8 @@ mod tests {
         assert_eq!(fraction.refusal(1.0), Some(words.clone()));
         assert_eq!(fraction.refusal(-0.5), Some(words));
         assert_eq!(Limits::POSITIVE.refusal(0.0), Some("be above 0".to_owned()));
+        assert!(Limits::POSITIVE.refusal(1e-60).is_some());
+        assert!(fraction.refusal(1.0 - 1e-12).is_some(), "1 in f32");
         assert_eq!(Limits::ANY.refusal(-3e38), None);
         for value in [1e39, -1e39, 1e-60, f64::NAN, f64::INFINITY] {
             assert!(Limits::ANY.refusal(value).is_some(), "{value}");

@@ -64,7 +64,7 @@ impl Declaration for Parameter {
     }
 }
 
-/// What is called: its name, and what can be given to it.
+/// The callee of a call: its name, and its declarations.
 pub struct Callee<'d, D> {
     /// The name, as messages show it.
     pub name: &'d str,
@@ -76,7 +76,7 @@ pub struct Callee<'d, D> {
     pub defined: Option<Span>,
 }
 
-/// Arguments with what each of them gives, in the order of the source. `T` is what the caller attaches to an argument.
+/// Arguments with the declaration of each, in the order of the source. `T` is what the caller attaches to an argument.
 pub struct Matched<'d, 'e, D, T> {
     /// The declaration, the argument, and what is attached.
     pub given: Vec<(&'d D, &'e Argument, T)>,
@@ -91,25 +91,20 @@ impl<D: Declaration, T> Matched<'_, '_, D, T> {
     }
 }
 
-/// Help for a name that nothing declared has: the nearest name, else the one whose doc holds the words of the wrong
-/// one (`kernel_size` of `height and width of the kernel` is `k`), else all names.
+/// Help for a name that is not declared: the nearest one; else the only one whose doc has a word of the wrong name
+/// (`kernel_size` is `k`, the `height and width of the kernel`); else all names.
 fn suggest_declared<D: Declaration>(wrong: &str, declared: &[D]) -> Option<String> {
     let names: Vec<_> = declared.iter().map(Declaration::name).collect();
-    if nearest(wrong, names.iter().copied()).is_none() {
-        let words: Vec<_> = wrong.split('_').filter(|word| word.len() > 3).collect();
-        let shares = |doc: &str, least: usize| {
-            let held = words.iter().filter(|word| doc.contains(**word)).count();
-            held >= least.max(1)
-        };
-        for least in (1..=words.len()).rev() {
-            let mut found = declared.iter().filter(|d| shares(d.doc(), least));
-            if let (Some(only), None) = (found.next(), found.next()) {
-                let (name, doc) = (only.name(), only.doc());
-                return Some(format!("did you mean `{name}`: {doc}?"));
-            }
-        }
+    let by_doc = |word: &str| {
+        let mut found = declared.iter().filter(|d| d.doc().contains(word));
+        let only = found.next().filter(|_| word.len() > 3)?;
+        found.next().is_none().then_some(only)
+    };
+    let near = nearest(wrong, names.iter().copied());
+    match wrong.split('_').find_map(by_doc).filter(|_| near.is_none()) {
+        Some(only) => Some(format!("did you mean `{}`: {}?", only.name(), only.doc())),
+        None => suggest(wrong, &names),
     }
-    suggest(wrong, &names)
 }
 
 /// Why a value is none that a setting takes.
@@ -146,12 +141,14 @@ fn fitted(kind: Kind, value: &Value) -> Result<SettingValue, Misfit<'_>> {
         },
         (Kind::Word(_), _) => Err(Misfit::Kind("a word")),
         (Kind::Circuit, _) => Err(Misfit::Kind("a circuit")),
+        (Kind::Names, _) => Err(Misfit::Kind("a list of names")),
+        (Kind::Path, _) => Err(Misfit::Kind("a path")),
     }
 }
 
 impl Elaborator<'_> {
-    /// Finds what each argument gives. Reports names that are not declared, what is given twice, and arguments without
-    /// a name where there is none to take them.
+    /// Finds the declaration of each argument. Reports names that are not declared, settings given twice, and arguments
+    /// without a name that no declaration takes.
     pub fn matched<'d, 'e, D: Declaration, T>(
         &mut self,
         callee: &Callee<'d, D>,
@@ -214,7 +211,7 @@ impl Elaborator<'_> {
         })
     }
 
-    /// Reports what has no default and was not given to the call at `span`.
+    /// Reports each declaration without a default that the call at `span` does not give.
     ///
     /// # Errors
     /// Something is missing, or was refused before.

@@ -47,7 +47,7 @@ pub(super) fn is_punctuation(rule: Rule) -> bool {
     )
 }
 
-/// What a rule stands for in words; empty for rules that only add to what is complete already.
+/// A rule in words; empty for rules that only continue a complete value.
 fn words(rule: Rule) -> &'static str {
     match rule {
         Rule::item | Rule::items => "an item such as `model` or `train`",
@@ -204,7 +204,10 @@ fn nameless(
         end: span.start - (at - head.len()) as u32,
         ..span
     };
-    let help = format!("write `{gives}` for the result, or `y = {value}` to go on with it");
+    let help = match value == name {
+        true => format!("write `{gives}` for the result"),
+        false => format!("write `{gives}` for the result, or `y = {value}` to go on with it"),
+    };
     let error = Diagnostic::error("syntax::statement", message);
     Some(error.at(place, "this binds no name").help(help))
 }
@@ -229,7 +232,7 @@ fn item_word(text: &str) -> &str {
     token(rest)
 }
 
-/// Help for what people bring along from other languages. `text` is the whole item.
+/// Help for habits from other languages. `text` is the whole item.
 fn advice(found: &str, rest: &str, text: &str, positives: &[Rule]) -> Option<String> {
     let is_item = positives.iter().any(|rule| {
         matches!(

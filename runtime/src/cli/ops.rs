@@ -101,6 +101,8 @@ fn setting(setting: &Setting) -> String {
         Kind::Bool => "bool".to_owned(),
         Kind::Word(words) => words.join("|"),
         Kind::Circuit => "circuit".to_owned(),
+        Kind::Names => "names".to_owned(),
+        Kind::Path => "path".to_owned(),
     };
     match setting.default {
         Some(default) => format!("{} = {default}", setting.name),

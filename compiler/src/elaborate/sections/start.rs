@@ -1,15 +1,38 @@
 //! `start = weights("file", ...)`: what a run begins from.
 
 use super::reader::Reader;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{bail, error};
+use crate::elaborate::arguments::Callee;
 use crate::elaborate::state::Outcome;
 use crate::elaborate::value::Value;
 use crate::experiment::{Missing, StartConfig};
 use crate::names::NameMap;
+use crate::setting::{Kind, Setting};
 use crate::syntax::ast::*;
 use crate::syntax::print::{print_expression, quote};
 
-const SETTINGS: [&str; 3] = ["missing", "names", "prefix"];
+/// The settings of `weights`, besides its file.
+const WEIGHTS: &[Setting] = &[
+    Setting {
+        name: "missing",
+        kind: Kind::Word(&["keep", "refuse"]),
+        default: Some("refuse"),
+        doc: "what happens to parameters that the file lacks",
+    },
+    Setting {
+        name: "names",
+        kind: Kind::Names,
+        default: Some("none"),
+        doc: "how the names in the file map to paths",
+    },
+    Setting {
+        name: "prefix",
+        kind: Kind::Path,
+        default: Some("none"),
+        doc: "the path below which the tensors of the file belong",
+    },
+];
+
 const MISSING: [(&str, Missing); 2] = [("keep", Missing::Keep), ("refuse", Missing::Refuse)];
 
 /// The files that a run begins from, in order; none is the default.
@@ -55,9 +78,10 @@ fn print_weights(start: &StartConfig) -> String {
 
 fn weights(reader: &mut Reader, expr: &Expr) -> Outcome<StartConfig> {
     let form = |span| {
-        let message = "a run starts from files of weights";
-        let error = Diagnostic::error("train::start", message).at(span, "");
-        error.help("for example `start = weights(\"encoder.pth\", prefix = encoder)`")
+        error!(
+            "train::start" at span, "a run starts from files of weights";
+            help: "for example `start = weights(\"encoder.pth\", prefix = encoder)`"
+        )
     };
     let ExprKind::Call(callee, arguments) = &expr.kind else {
         return Err(reader.elaborator.fail(form(expr.span)));
@@ -65,64 +89,61 @@ fn weights(reader: &mut Reader, expr: &Expr) -> Outcome<StartConfig> {
     if !matches!(&callee.kind, ExprKind::Name(name) if name == "weights") {
         return Err(reader.elaborator.fail(form(callee.span)));
     }
-    let mut file = None;
+    let (named, files): (Vec<_>, Vec<_>) = arguments.iter().partition(|a| a.name.is_some());
+    let file = match files.as_slice() {
+        [] => return Err(reader.elaborator.fail(form(expr.span))),
+        [file] => path_of_file(reader, &file.value)?,
+        [_, second, ..] => bail!(
+            reader.elaborator, "train::start" at second.value.span, "`weights` takes one file";
+            help: "several files are a list: `start = [weights(...), weights(...)]`"
+        ),
+    };
     let mut start = StartConfig {
-        file: String::new(),
+        file,
         prefix: String::new(),
         names: NameMap::default(),
         names_as: String::new(),
         missing: Missing::Refuse,
     };
-    let mut seen: Vec<&str> = Vec::new();
-    for argument in arguments {
+    let callee = Callee {
+        name: "weights",
+        declared: WEIGHTS,
+        by_position: false,
+        defined: None,
+    };
+    let named = named.into_iter().map(|argument| (argument, ()));
+    let matched = reader.elaborator.matched(&callee, named);
+    for (setting, argument, ()) in &matched.given {
         let value = &argument.value;
-        let Some(word) = &argument.name else {
-            let text = reader.elaborator.setting(value, reader.frame)?;
-            let Value::Str(text) = &text else {
-                let wanted = "a quoted path of a file";
-                let error = reader
-                    .elaborator
-                    .mismatch(wanted, &text, value, reader.frame);
-                return Err(error);
-            };
-            if file.replace(text.to_string()).is_some() {
-                let message = "`weights` takes one file";
-                let error = Diagnostic::error("train::start", message).at(value.span, "");
-                let help = "several files are a list: `start = [weights(...), weights(...)]`";
-                return Err(reader.elaborator.fail(error.help(help)));
-            }
-            continue;
-        };
-        if seen.contains(&word.name.as_str()) {
-            let message = format!("`{}` is given twice", word.name);
-            let error = Diagnostic::error("call::twice", message).at(word.span, "second time");
-            return Err(reader.elaborator.fail(error));
-        }
-        seen.push(&word.name);
-        match word.name.as_str() {
+        match setting.name {
             "prefix" => start.prefix = prefix(reader, value)?,
             "names" => {
                 start.names = reader.elaborator.named_names(value, reader.frame)?;
                 start.names_as = print_expression(value);
             }
-            "missing" => {
+            _ => {
                 start.missing = reader
                     .elaborator
                     .word("missing", value, &MISSING, reader.frame)?;
             }
-            other => {
-                let message = format!("`weights` has no setting `{other}`");
-                let mut error = Diagnostic::error("train::start", message).at(word.span, "");
-                error.help = suggest(other, &SETTINGS);
-                return Err(reader.elaborator.fail(error));
-            }
         }
     }
-    start.file = match file {
-        Some(file) => file,
-        None => return Err(reader.elaborator.fail(form(expr.span))),
-    };
+    reader.elaborator.complete(&callee, &matched, expr.span)?;
     Ok(start)
+}
+
+/// A quoted path of a file.
+fn path_of_file(reader: &mut Reader, expr: &Expr) -> Outcome<String> {
+    match reader.elaborator.setting(expr, reader.frame)? {
+        Value::Str(text) => Ok(text.to_string()),
+        value => {
+            let wanted = "a quoted path of a file";
+            let error = reader
+                .elaborator
+                .mismatch(wanted, &value, expr, reader.frame);
+            Err(error)
+        }
+    }
 }
 
 /// A path such as `encoder` or `e[0].conv1`, bare or quoted.

@@ -8,12 +8,13 @@ use super::optim::{read_keep, read_metrics, read_optim};
 use super::overlay::overlaid;
 use super::reader::Reader;
 use super::start::read_start;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, bail, suggest};
 use crate::elaborate::project::{Module, Project, name_of};
 use crate::elaborate::rules;
 use crate::elaborate::state::{Elaborator, Frame, Local, Outcome, Place, PlacedRule, Reported};
 use crate::elaborate::value::Value;
 use crate::experiment::*;
+use crate::setting::Limits;
 use crate::syntax::ast::*;
 use crate::syntax::print::print_expression;
 use crate::syntax::span::Span;
@@ -263,9 +264,15 @@ fn loss_terms(reader: &mut Reader, expr: &Expr, terms: &mut Vec<(f64, Loss)>) ->
             loss_terms(reader, right, terms)
         }
         ExprKind::Binary(BinaryOp::Multiply, weight, term) => {
-            let weight = reader.number(weight, "loss")?;
+            let factor = reader.number(weight, "loss")?;
+            if let Some(refusal) = Limits::ANY.refusal(factor) {
+                bail!(
+                    reader.elaborator, "setting::range" at weight.span, "a weight of the loss must {refusal}";
+                    here: "this is {factor:e}"
+                );
+            }
             let loss = loss_name(reader, term)?;
-            terms.push((weight, loss));
+            terms.push((factor, loss));
             Ok(())
         }
         _ => {
