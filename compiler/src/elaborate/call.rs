@@ -1,4 +1,4 @@
-//! Calls of blocks and models, and what a call is: a block, a layer or a function on numbers.
+//! Calls: finds out whether a block, a layer or a function is called, and runs blocks and models.
 
 use std::collections::BTreeMap;
 

@@ -2,12 +2,15 @@
 
 use super::state::{Elaborator, Frame, Outcome, Place, Reported};
 use super::value::{List, Value};
-use crate::diagnostic::{bail, error};
+use crate::diagnostic::bail;
 use crate::syntax::ast::*;
 use crate::syntax::span::Span;
 
 /// How many values a range may hold.
 pub const MAX_REPEAT: i64 = 10_000;
+
+/// How many items of a list are copied or compared in the time of one step, about.
+const ITEMS_A_STEP: usize = 16;
 
 impl Elaborator<'_> {
     /// The value of a setting, outside of any network.
@@ -84,9 +87,11 @@ impl Elaborator<'_> {
 
     /// A list, unless it is too large.
     pub fn list(&mut self, values: Vec<Value>, span: Span) -> Outcome<Value> {
-        List::new(values)
-            .map(Value::List)
-            .ok_or_else(|| self.fail(error!("limit::list" at span, "this list is too large")))
+        self.charge(values.len() / ITEMS_A_STEP, span)?;
+        match List::new(values) {
+            Some(list) => Ok(Value::List(list)),
+            None => bail!(self, "limit::list" at span, "this list is too large"),
+        }
     }
 
     /// A whole number.
@@ -131,6 +136,9 @@ impl Elaborator<'_> {
             return self.tensor_arithmetic(expr, op, [(left, a), (right, b)], frame, place);
         }
         if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+            if let Value::List(list) = &a {
+                self.charge(list.size() / ITEMS_A_STEP, expr.span)?;
+            }
             let equal = match (a.as_float(), b.as_float()) {
                 (Some(a), Some(b)) => a == b,
                 _ => a == b,

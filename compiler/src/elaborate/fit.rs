@@ -1,5 +1,7 @@
 //! The sizes that a model can take.
 
+use std::cell::Cell;
+
 use super::project::Project;
 use super::state::{Elaborator, Frame, Size};
 use super::study::Study;
@@ -9,10 +11,13 @@ use crate::syntax::span::{Sources, World};
 /// By how much an axis may grow.
 const MOST: usize = 256;
 
+/// How many steps of evaluation all tries may take together: a few seconds.
+const MAX_WORK: usize = 4_000_000;
+
 /// The smallest size, not smaller than the given one, that the declaration of the model's input allows.
 ///
 /// # Errors
-/// There is none near; the sentence says what stands against the given one.
+/// There is none near; the sentence says why the given one is refused.
 pub fn fitting(
     sources: &Sources,
     world: &dyn World,
@@ -20,7 +25,8 @@ pub fn fitting(
     study: &Study,
     size: Size,
 ) -> Result<Size, String> {
-    let try_size = |size| declaration(sources, world, project, study, size);
+    let work = Cell::new(0);
+    let try_size = |size| declaration(sources, world, project, study, size, &work);
     let Err(reason) = try_size(size) else {
         return Ok(size);
     };
@@ -35,7 +41,7 @@ pub fn fitting(
                 width,
                 ..size
             };
-            try_size(candidate).is_ok()
+            work.get() <= MAX_WORK && try_size(candidate).is_ok()
         };
         let Some(width) = (size.width..=size.width + MOST).find(fits) else {
             continue;
@@ -51,13 +57,14 @@ pub fn fitting(
     best.ok_or(reason)
 }
 
-/// Whether the declaration of the input allows a size; the first thing that stands against it.
+/// Whether the declaration of the input allows a size; the first reason against it. `work` counts the steps.
 fn declaration(
     sources: &Sources,
     world: &dyn World,
     project: &Project,
     study: &Study,
     size: Size,
+    work: &Cell<usize>,
 ) -> Result<(), String> {
     let mut elaborator = Elaborator::new(sources, world, &project.modules);
     elaborator.network.open = true;
@@ -69,6 +76,7 @@ fn declaration(
     let _ = elaborator.declare(model, study.given.clone(), &mut frame, size, |statement| {
         matches!(statement, StatementKind::Input { .. })
     });
+    work.set(work.get() + elaborator.steps());
     match elaborator.found.errors.first() {
         None => Ok(()),
         Some(error) => Err(error.message.clone()),

@@ -15,7 +15,8 @@ const MAX_FILES: usize = 64;
 
 /// Reads `path` and what it imports; `settings` are overrides such as `train.epochs=5`.
 ///
-/// Errors: every file that cannot be read, every broken item, every cycle of imports.
+/// # Errors
+/// Every file that cannot be read, every broken item, every cycle of imports.
 pub fn load(
     sources: &mut Sources,
     world: &dyn World,
@@ -151,7 +152,7 @@ impl Loader<'_> {
         }
     }
 
-    /// A name may stand for one thing in a file, and a section may stand there once.
+    /// Reports names that two items of a file define, and sections that a file has twice.
     fn check_names(&mut self, tree: &File) {
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
         let mut sections: BTreeMap<&str, Span> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Names to what they are bound to, and the messages for names and values that do not fit.
+//! Names to their values, and the messages for unknown names and values of the wrong kind.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::syntax::ast::*;
 use crate::syntax::span::Span;
 
 impl<'a> Elaborator<'a> {
-    /// What a name stands for; a word where nothing is bound to it.
+    /// The value of a name; the bare word where nothing is bound to it.
     pub fn name(&mut self, name: &str, span: Span, frame: &Frame) -> Outcome<Value> {
         match frame.locals.get(name) {
             Some(Local::Plain(value)) => return Ok(value.clone()),

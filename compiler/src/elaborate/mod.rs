@@ -21,7 +21,6 @@ mod lookup;
 mod names;
 mod network;
 mod project;
-mod replay;
 mod resolve;
 mod rules;
 mod sections;

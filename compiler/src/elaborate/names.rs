@@ -39,7 +39,8 @@ const POSITIONS: &[Setting] = &[Setting {
 impl<'a> Elaborator<'a> {
     /// The rules of a `names` item.
     ///
-    /// Errors: reported, every one of them.
+    /// # Errors
+    /// Reported, every one of them.
     pub fn names(&mut self, names: &Names, frame: &Frame) -> Outcome<NameMap> {
         if names.rules.len() > MAX_RULES {
             bail!(
@@ -202,7 +203,8 @@ pub(super) fn all(elaborator: &mut Elaborator) -> Vec<(usize, NameMap)> {
 
 /// The lists of names in the file that was asked for, which needs no model.
 ///
-/// Errors: everything that is wrong in the lists of all files.
+/// # Errors
+/// Everything that is wrong in the lists of all files.
 pub fn name_lists(
     sources: &Sources,
     world: &dyn World,

@@ -1,7 +1,6 @@
 //! The network of a study: its model elaborated at one size, with the rules that belong to it.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::project::Project;
 use super::rules::settle;
@@ -11,8 +10,11 @@ use super::study::Study;
 use crate::diagnostic::{Diagnostic, error};
 use crate::experiment::Loss;
 use crate::graph::{Graph, NodeId};
-use crate::passes::rewrite::{self, Rule};
-use crate::syntax::span::{Sources, World};
+use crate::passes::rewrite::{self, RewriteError, Rule};
+use crate::syntax::span::{Sources, Span, World};
+
+/// How many rules annotations and rewrites may make together. Each is tried on each layer.
+const MAX_RULES: usize = 1000;
 
 /// A network of one size.
 #[derive(Clone, Debug)]
@@ -29,17 +31,18 @@ pub struct Network {
     pub output: NodeId,
     /// The layers in the order of the source.
     pub layers: Vec<Layer>,
-    /// The layers that are never computed, as ranges of [`Network::layers`] in the order in which they were set aside.
-    pub(super) unused: Vec<Range<usize>>,
     /// What annotations and rewrites ask for.
     pub rules: Vec<PlacedRule>,
+    /// Where the output of each layer was made.
+    pub made: BTreeMap<NodeId, Span>,
 }
 
 /// Makes the network of a study for an input size.
 ///
 /// `training` lets normalisations use the statistics of the batch, and move their running ones.
 ///
-/// Errors: everything that is wrong in the model and the blocks it calls.
+/// # Errors
+/// Everything that is wrong in the model and the blocks it calls.
 pub fn network(
     sources: &Sources,
     world: &dyn World,
@@ -66,6 +69,14 @@ pub fn network(
     }
     let mut rules = elaborator.network.rules;
     rules.extend(study.rules.iter().cloned());
+    if let Some(placed) = rules.get(MAX_RULES) {
+        let error = error!(
+            "limit::rules" at placed.span, "a network takes at most {MAX_RULES} rules";
+            here: "this is one too many";
+            help: "one rule such as `e[*].conv1 => qpg()` names many layers"
+        );
+        return Err(vec![error]);
+    }
     let errors = settle(&elaborator.network.graph, &mut rules);
     if !errors.is_empty() {
         return Err(errors);
@@ -77,8 +88,8 @@ pub fn network(
         input_id: given.input_id,
         output: given.output,
         layers: elaborator.network.layers,
-        unused: given.unused,
         rules,
+        made: elaborator.network.made,
     })
 }
 
@@ -120,7 +131,7 @@ fn misfit(elaborator: &Elaborator, study: &Study, given: &Given, size: Size) -> 
     })
 }
 
-/// The term of the loss that does not go with the number of classes, and what to do about it.
+/// The message for a term of the loss that does not fit the number of classes, and its help.
 fn wrong_loss(study: &Study, classes: usize) -> Option<(String, &'static str)> {
     let terms = study.train.loss.iter().map(|(_, loss)| *loss);
     let mut found = terms.filter_map(|loss| {
@@ -147,7 +158,8 @@ fn wrong_loss(study: &Study, classes: usize) -> Option<(String, &'static str)> {
 
 /// Applies the rules of a network to its graph, and removes what its output does not need.
 ///
-/// Errors: rules that match nothing or fight over one weight.
+/// # Errors
+/// Rules that match nothing or fight over one weight.
 pub fn apply(network: &mut Network) -> Result<(), Vec<Diagnostic>> {
     let rules: Vec<Rule> = network
         .rules
@@ -159,23 +171,35 @@ pub fn apply(network: &mut Network) -> Result<(), Vec<Diagnostic>> {
     let left: BTreeSet<_> = network.graph.ids().collect();
     network.layers.retain(|layer| left.contains(&layer.output));
     applied.map_err(|errors| {
-        let diagnostics = errors.into_iter().map(|error| {
-            let span = |index: usize| network.rules.get(index).map(|placed| placed.span);
-            let code = match error.other {
-                Some(_) => "rule::conflict",
-                None if error.message.starts_with("no layer") => "rule::unmatched",
-                None => "rule::refused",
-            };
-            let mut diagnostic = Diagnostic::error(code, error.message);
-            if let Some(span) = span(error.rule) {
-                diagnostic = diagnostic.at(span, "");
+        let mut diagnostics: Vec<Diagnostic> = Vec::new();
+        for error in errors {
+            let diagnostic = refusal(network, error);
+            // Two rules may fight over thousands of layers: that is told once.
+            let known = diagnostics
+                .iter()
+                .any(|old| old.code == diagnostic.code && old.labels == diagnostic.labels);
+            if !known {
+                diagnostics.push(diagnostic);
             }
-            if let Some(span) = error.other.and_then(span) {
-                diagnostic = diagnostic.see(span, "this rule names it as well");
-            }
-            diagnostic.help = error.help;
-            diagnostic
-        });
-        diagnostics.collect()
+        }
+        diagnostics
     })
+}
+
+/// Why a rule cannot be applied, at its place.
+fn refusal(network: &Network, error: RewriteError) -> Diagnostic {
+    let span = |index: usize| network.rules.get(index).map(|placed| placed.span);
+    let code = match error.other {
+        Some(_) => "rule::conflict",
+        None if error.message.starts_with("no layer") => "rule::unmatched",
+        None => "rule::refused",
+    };
+    let mut diagnostic = Diagnostic::error(code, error.message);
+    if let Some(span) = span(error.rule) {
+        diagnostic = diagnostic.at(span, "");
+    }
+    if let Some(span) = error.other.and_then(span) {
+        diagnostic = diagnostic.see(span, "this rule names it as well");
+    }
+    diagnostic.maybe_help(error.help)
 }

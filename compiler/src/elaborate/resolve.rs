@@ -17,7 +17,7 @@ pub struct Copied {
 }
 
 /// The main file with all settings spelled out and `# origin` behind each, and the files that it
-/// imports (built-in ones stay built in), under names that lie in one folder.
+/// imports (built-in ones stay built in), under names for one folder.
 pub fn resolved(sources: &Sources, project: &Project, study: &Study) -> (String, Vec<Copied>) {
     let mut copies = Vec::new();
     for (index, module) in project.modules.iter().enumerate() {
@@ -42,7 +42,7 @@ pub fn resolved(sources: &Sources, project: &Project, study: &Study) -> (String,
                 |entry| matches!(entry.key.as_slice(), [word] if word.name == binding.name.name),
             )
         {
-            // Printed as it stands; a name needs no escape.
+            // A name is printed without escapes, so it can carry any text of a value.
             binding.value.kind = match value {
                 Value::Int(value) if *value >= 0 => ExprKind::Int(*value),
                 value => ExprKind::Name(value.print()),

@@ -27,7 +27,7 @@ impl Elaborator<'_> {
         rules
     }
 
-    /// The rule that an annotation or the right side of an arrow stands for.
+    /// The rule of an annotation, or of the right side of an arrow.
     pub fn rule(&mut self, method: &Method, path: &Ident, frame: &Frame) -> Outcome<Rule> {
         let name = method.name.name.as_str();
         if path.name.len() > MAX_PATH {

@@ -1,6 +1,6 @@
 //! What elaboration keeps while it runs: names in scope, the network under construction, what was found, and limits.
 //!
-//! This file lies at the bottom of `elaborate`: the files that evaluate, call and load build on it.
+//! The files that evaluate, call and load build on this one.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,7 @@ use super::project::Module;
 use super::value::Value;
 use crate::diagnostic::{Diagnostic, error};
 use crate::graph::{Graph, NodeId};
-use crate::ops::LayerInfo;
 use crate::passes::rewrite::Rule;
-use crate::setting::Settings;
 use crate::syntax::span::{FileId, Sources, Span, World};
 
 /// How many expressions and statements one elaboration may evaluate.
@@ -53,17 +51,17 @@ impl Default for Size {
     }
 }
 
-/// A layer of a network: one call of a layer function, with all that is needed to make it again.
+/// A layer of a network: one call of a layer function.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// Its path.
     pub path: String,
     /// The layer function, such as `conv`.
-    pub function: &'static LayerInfo,
+    pub function: &'static str,
+    /// The call.
+    pub span: Span,
     /// The tensors it was given.
     pub inputs: Vec<NodeId>,
-    /// The settings it was given, defaults filled in.
-    pub settings: Settings,
     /// Its output.
     pub output: NodeId,
 }
@@ -197,8 +195,6 @@ pub struct Unused {
     pub span: Span,
     /// Its nodes, by their numbers.
     pub nodes: std::ops::Range<usize>,
-    /// Its layers, by their numbers.
-    pub layers: std::ops::Range<usize>,
 }
 
 /// What is compiled.
@@ -330,26 +326,36 @@ impl<'a> Elaborator<'a> {
 
     /// Counts a step of evaluation one level down; [`Elaborator::leave`] goes up again.
     pub fn enter(&mut self, span: Span) -> Outcome<()> {
-        let progress = &mut self.progress;
-        if progress.stopped {
-            return Err(Reported);
-        }
-        progress.steps += 1;
-        if progress.steps > MAX_STEPS {
-            return Err(self.stop(error!(
-                "limit::steps" at span, "this takes more than {MAX_STEPS} steps to work out"; here: "stopped here"
-            )));
-        }
-        if progress.depth >= MAX_DEPTH {
+        self.charge(1, span)?;
+        if self.progress.depth >= MAX_DEPTH {
             return Err(self.stop(error!(
                 "limit::depth" at span, "blocks and values nest too deeply"; here: "stopped here"
             )));
         }
-        progress.depth += 1;
+        self.progress.depth += 1;
         Ok(())
     }
 
-    /// Ends what [`Elaborator::enter`] began.
+    /// Counts steps of work, such as the copies that a long list takes.
+    pub fn charge(&mut self, steps: usize, span: Span) -> Outcome<()> {
+        if self.progress.stopped {
+            return Err(Reported);
+        }
+        self.progress.steps += steps;
+        if self.progress.steps > MAX_STEPS {
+            return Err(self.stop(error!(
+                "limit::steps" at span, "this takes more than {MAX_STEPS} steps to work out"; here: "stopped here"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The steps that were counted.
+    pub fn steps(&self) -> usize {
+        self.progress.steps
+    }
+
+    /// Ends the level that [`Elaborator::enter`] began.
     pub fn leave(&mut self) {
         self.progress.depth -= 1;
     }

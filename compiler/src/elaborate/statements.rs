@@ -1,7 +1,6 @@
 //! Statements of blocks and models: what they bind, and the network they make.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::arguments::Callee;
 use super::lookup::spell;
@@ -10,7 +9,7 @@ use super::state::{
 };
 use super::value::Value;
 use crate::diagnostic::{bail, error};
-use crate::graph::{Graph, Input, NodeId, Parameter, ParameterKind};
+use crate::graph::{Input, NodeId, Parameter, ParameterKind};
 use crate::passes::loss::{OUTPUT, head_name};
 use crate::setting::Setting;
 use crate::syntax::ast::*;
@@ -37,25 +36,6 @@ pub struct Given {
     pub output: NodeId,
     /// The expression that declares the output.
     pub output_span: Span,
-    /// The layers that are never computed, by their numbers.
-    pub unused: Vec<Range<usize>>,
-}
-
-/// Lets the parameters of the nodes from `first` on exist without being computed or trained.
-pub(super) fn set_aside(graph: &mut Graph, first: usize) {
-    graph.retain_effects(|id| id.index() < first);
-    let new: Vec<_> = graph.ids().filter(|id| id.index() >= first).collect();
-    for id in new {
-        let Some(parameter) = graph.op::<Parameter>(id).cloned() else {
-            continue;
-        };
-        graph.add_effect(id);
-        if parameter.kind == ParameterKind::Trained {
-            let kind = ParameterKind::Unused;
-            // The type stays, so the graph cannot refuse.
-            let _ = graph.set_op(id, Parameter { kind, ..parameter });
-        }
-    }
 }
 
 impl Elaborator<'_> {
@@ -99,13 +79,11 @@ impl Elaborator<'_> {
         }
         self.network.graph.set_output(OUTPUT, output);
         self.refuse_reading(&declared)?;
-        let unused = declared.unused.into_iter().map(|unused| unused.layers);
         Ok(Given {
             input,
             input_id,
             output,
             output_span,
-            unused: unused.collect(),
         })
     }
 
@@ -133,7 +111,7 @@ impl Elaborator<'_> {
         Ok(())
     }
 
-    /// Runs statements; the value is what a `return` gave, if one was reached.
+    /// Runs statements; gives the value of a `return`, if one was reached.
     pub fn body(&mut self, body: &Body, frame: &mut Frame) -> Outcome<Option<Value>> {
         for statement in &body.statements {
             self.enter(statement.span)?;
@@ -365,7 +343,38 @@ impl Elaborator<'_> {
         }
     }
 
-    /// Refuses a network whose output needs what `@unused` stands above.
+    /// Lets the parameters of the nodes from `first` on exist without being computed or trained.
+    fn set_aside(&mut self, path: &str, span: Span, first: usize) {
+        let nodes = first..self.network.graph.len();
+        self.network.graph.retain_effects(|id| id.index() < first);
+        let new: Vec<_> = self
+            .network
+            .graph
+            .ids()
+            .filter(|id| id.index() >= first)
+            .collect();
+        for id in new {
+            let Some(parameter) = self.network.graph.op::<Parameter>(id).cloned() else {
+                continue;
+            };
+            self.network.graph.add_effect(id);
+            if parameter.kind == ParameterKind::Trained {
+                let kind = ParameterKind::Unused;
+                // The type stays, so the graph cannot refuse.
+                let _ = self
+                    .network
+                    .graph
+                    .set_op(id, Parameter { kind, ..parameter });
+            }
+        }
+        let path = path.to_owned();
+        self.network
+            .declared
+            .unused
+            .push(Unused { path, span, nodes });
+    }
+
+    /// Refuses a network whose output needs a layer marked `@unused`.
     fn refuse_reading(&mut self, declared: &Declared) -> Outcome<()> {
         let mut open: Vec<_> = declared.outputs.iter().map(|(id, _)| *id).collect();
         let mut live = vec![false; self.network.graph.len()];
@@ -464,13 +473,7 @@ impl Elaborator<'_> {
             };
             let _: Outcome<_> = self.settings(&none, &unused.arguments, unused.span, frame);
             self.network.rules.truncate(before.rules);
-            set_aside(&mut self.network.graph, before.nodes);
-            self.network.declared.unused.push(Unused {
-                path: path.name.clone(),
-                span: unused.span,
-                nodes: before.nodes..self.network.graph.len(),
-                layers: before.layers..self.network.layers.len(),
-            });
+            self.set_aside(&path.name, unused.span, before.nodes);
         }
         for annotation in annotations {
             let (value, makes_layer) = makes;
@@ -566,7 +569,7 @@ impl Elaborator<'_> {
     }
 }
 
-/// The path of what an assignment makes. A name bound in a `repeat` carries the counters.
+/// The path of the layer that an assignment makes. A name bound in a `repeat` carries the counters.
 fn path_of(targets: &[Target], keys: &[Vec<i64>], frame: &Frame) -> String {
     match (targets, keys) {
         ([target], [key]) if key.is_empty() => {

@@ -11,7 +11,7 @@ const MAX_LIST: usize = 10_000;
 /// How deep lists may nest.
 const MAX_LIST_DEPTH: usize = 8;
 
-/// What an expression stands for.
+/// The value of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A whole number.
@@ -71,6 +71,11 @@ impl List {
     /// The values.
     pub fn items(&self) -> &[Value] {
         &self.items
+    }
+
+    /// How many values it holds, those of lists in it included.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The tensors of a list that holds nothing else.
