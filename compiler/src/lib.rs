@@ -3,7 +3,6 @@
 //! The crate is pure: it reads no file, asks no clock, touches no GPU and prints nothing. The same source gives the
 //! same bytes.
 
-pub mod compile;
 pub mod diagnostic;
 pub mod dot;
 pub mod elaborate;
@@ -23,5 +22,3 @@ pub mod summary;
 pub mod syntax;
 pub mod tensor_type;
 pub mod wgsl;
-
-pub use compile::{Compiled, compile};

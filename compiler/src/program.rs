@@ -13,12 +13,6 @@ pub const FORMAT: u32 = 1;
 /// What the name of a parameter ends with that keeps the initial value of another one, whose name stands before it.
 pub const START: &str = ".start";
 
-/// Name of the entry for one optimiser step.
-pub const TRAIN: &str = "train";
-
-/// Name of the entry for loss and measures without a step.
-pub const EVALUATE: &str = "evaluate";
-
 /// A compiled model: entries by name (`train`, `evaluate`, `predict`, ...) that share state by name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Program {

@@ -5,17 +5,13 @@ pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod durable;
-pub mod error;
 pub mod executor;
 pub mod export;
 pub mod gpu;
 pub mod random;
 pub mod report;
-pub mod source;
 pub mod tensor;
 pub mod train;
 pub mod weights;
 
-pub use error::Error;
-pub use source::open;
 pub use tensor::Tensor;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hqcc_compiler::compile;
 use hqcc_compiler::diagnostic::{Diagnostic, WIDTH, render_all};
-use hqcc_compiler::syntax::span::{MemoryWorld, World};
+use hqcc_compiler::elaborate::{apply, load, network, study};
+use hqcc_compiler::syntax::span::{MemoryWorld, Sources, World};
 
 /// The folder of this file.
 struct Folder(PathBuf);
@@ -19,7 +19,7 @@ impl World for Folder {
     }
 }
 
-fn messages(world: &dyn World, name: &str) -> Vec<Diagnostic> {
+fn compile(sources: &mut Sources, world: &dyn World, name: &str) -> Vec<Diagnostic> {
     let text = world.read(name).unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
     let settings: Vec<_> = first
@@ -27,13 +27,21 @@ fn messages(world: &dyn World, name: &str) -> Vec<Diagnostic> {
         .map(str::to_owned)
         .into_iter()
         .collect();
-    let compiled = match compile(world, name, &settings) {
-        Ok(compiled) => compiled,
-        Err(diagnostics) => return diagnostics,
+    let project = match load(sources, world, name, &settings) {
+        Ok(project) => project,
+        Err(errors) => return errors,
     };
-    match compiled.train(compiled.size(1)) {
-        Ok(_) => compiled.warnings().to_vec(),
-        Err(diagnostics) => diagnostics,
+    let study = match study(sources, world, &project) {
+        Ok(study) => study,
+        Err(errors) => return errors,
+    };
+    let mut network = match network(sources, world, &project, &study, study.size(1), true) {
+        Ok(network) => network,
+        Err(errors) => return errors,
+    };
+    match apply(&mut network) {
+        Ok(()) => study.warnings,
+        Err(errors) => errors,
     }
 }
 
@@ -55,15 +63,16 @@ fn every_message() {
 
 /// Compiles a case, checks the form of its messages, and compares them with the snapshot of that name.
 fn check(world: &dyn World, name: &str) {
-    let diagnostics = messages(world, name);
+    let mut sources = Sources::default();
+    let diagnostics = compile(&mut sources, world, name);
     assert!(!diagnostics.is_empty(), "no message for {name}");
-    let text = render_all(&diagnostics);
+    let text = render_all(&diagnostics, &sources);
     for diagnostic in &diagnostics {
-        let head = diagnostic.to_string();
+        let head = diagnostic.render(&sources);
         let head = head.lines().next().unwrap_or_default();
         assert!(head.chars().count() <= WIDTH, "{head}");
         assert!(
-            serde_json::to_string(&diagnostic.to_json()).is_ok(),
+            serde_json::to_string(&diagnostic.to_json(&sources)).is_ok(),
             "{name}"
         );
     }
@@ -80,7 +89,7 @@ fn large() -> Vec<(&'static str, MemoryWorld)> {
         let variables = BTreeMap::new();
         (name, MemoryWorld { files, variables })
     };
-    let branches = "if H == 1 { a = 1 } else ".repeat(257);
+    let branches = "if H == 1 { a = 1 } else\n  ".repeat(257);
     let lists: String = (1..=12)
         .map(|at| format!("let l{at} = l{} + l{}\n", at - 1, at - 1))
         .collect();

@@ -2,6 +2,7 @@
 
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::graph::{Init, Parameter};
+use hqcc_compiler::steps;
 use hqcc_compiler::summary::summarise;
 use hqcc_tests::networks;
 
@@ -138,11 +139,10 @@ fn every_variant_has_as_many_parameters_as_the_original() {
         } else {
             "bce"
         };
-        let size = size(channels, side);
-        let network = networks::model(file, model, loss, size);
+        let network = networks::model(file, model, loss, size(channels, side));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let network = network.network(size, true);
-        let found = summarise(&network.unwrap_or_else(|e| panic!("{model}: {e:?}")).graph);
+        let graph = steps::rewritten(network.training, &network.rules);
+        let found = summarise(&graph.unwrap_or_else(|e| panic!("{model}: {e}")));
         let found = (found.trained, found.unused);
         assert_eq!(found, (all - unused, unused), "{file}: {model}");
     }
@@ -153,15 +153,14 @@ fn the_sixteenth_vgg_is_the_default() {
     let count = |model: &str| {
         let network = networks::model("unetpp.hqc", model, "bce", size(1, 64));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let network = network.source_network(size(1, 64), true);
-        network.unwrap_or_else(|e| panic!("{e:?}")).graph.len()
+        network.training.len()
     };
     assert_eq!(count("UNetPP()"), count(&format!("UNetPP({VGG16})")));
     assert!(count("UNetPP(encoder = [2, 2, 4, 4, 4])") > count("UNetPP()"));
 }
 
 /// File, settings, layer; circuits, qubits, angles, weights.
-const HYBRID: [(&str, &[&str], &str, [usize; 4]); 9] = [
+const HYBRID: [(&str, &[&str], &str, [usize; 4]); 7] = [
     ("qunet.hqc", &[], "outc", [1, 6, 12, 64]),
     ("qunetpp.hqc", &[], "head", [9, 6, 108, 576]),
     (
@@ -179,35 +178,52 @@ const HYBRID: [(&str, &[&str], &str, [usize; 4]); 9] = [
     ),
     ("qmsnet.hqc", &[], "output1", [9, 6, 108, 576]),
     ("qtransunet.hqc", &[], "head", [9, 4, 72, 144]),
-    (
-        "qtransunet.hqc",
-        &["model.classes=2", "train.loss=cross_entropy"],
-        "head",
-        [18, 4, 144, 288],
-    ),
-    (
-        "qtransunet.hqc",
-        &["model.classes=9", "train.loss=cross_entropy"],
-        "head",
-        [81, 4, 648, 1_296],
-    ),
 ];
+
+/// Circuits, qubits, angles and weights of the last convolution of TransUNet, by its number of classes.
+const CLASSES: [(usize, [usize; 4]); 2] = [(2, [18, 4, 144, 288]), (9, [81, 4, 648, 1_296])];
 
 #[test]
 fn the_last_convolution_of_each_hybrid_network_has_the_circuits_of_the_paper() {
     for (file, settings, path, wanted) in HYBRID {
-        let network = networks::experiment(file, settings, Some(size(1, 256)));
+        let network = networks::experiment(file, settings, size(1, 256));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let network = network.network(size(1, 256), true);
-        let found = summarise(&network.unwrap_or_else(|e| panic!("{file}: {e:?}")).graph);
-        let generated: Vec<_> = found
-            .layers
-            .iter()
-            .filter_map(|row| Some((row.path.as_str(), row.generation.as_ref()?)))
-            .map(|(path, g)| (path, [g.circuits, g.qubits, g.angles, g.weights]))
-            .collect();
-        assert_eq!(generated, [(path, wanted)], "{file} {settings:?}");
+        assert_eq!(
+            generated(network),
+            [(path.to_owned(), wanted)],
+            "{file} {settings:?}"
+        );
     }
+}
+
+#[test]
+fn several_classes_have_circuits_for_each() {
+    for (classes, wanted) in CLASSES {
+        // No data gives several classes, so the experiment of the file cannot be used.
+        let text = format!(
+            "import \"transunet.hqc\" as transunet\n\
+             rewrite Last {{ head => qpg(blocks = 1, post = lpp) }}\n\
+             train {{\n  model = transunet.TransUNet(layers = 12, classes = {classes})\n  \
+             rewrite = Last\n  loss = cross_entropy\n}}\n"
+        );
+        let network = networks::of_text(text, size(1, 256));
+        let network = network.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            generated(network),
+            [("head".to_owned(), wanted)],
+            "{classes} classes"
+        );
+    }
+}
+
+/// The layers whose weight circuits generate: circuits, qubits, angles, weights.
+fn generated(network: networks::Networks) -> Vec<(String, [usize; 4])> {
+    let graph = steps::rewritten(network.training, &network.rules);
+    let found = summarise(&graph.unwrap_or_else(|e| panic!("{e}")));
+    let rows = found.layers.into_iter();
+    rows.filter_map(|row| Some((row.path, row.generation?)))
+        .map(|(path, g)| (path, [g.circuits, g.qubits, g.angles, g.weights]))
+        .collect()
 }
 
 /// How a tensor starts, with bounds and deviations as squares.
@@ -385,8 +401,7 @@ fn weights_and_biases_start_as_in_the_originals() {
     for (file, model, name, start) in STARTS {
         let network = networks::model(file, model, "bce", size(3, 256));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let network = network.source_network(size(3, 256), true);
-        let graph = network.unwrap_or_else(|e| panic!("{e:?}")).graph;
+        let graph = network.training;
         let id = graph
             .find(name)
             .unwrap_or_else(|| panic!("{file}: no {name}"));

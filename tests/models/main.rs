@@ -3,7 +3,6 @@
 mod counts;
 mod parity;
 mod reference;
-mod replay;
 mod training;
 
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};

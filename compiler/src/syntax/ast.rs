@@ -9,7 +9,7 @@ use super::span::Span;
 pub struct Ident {
     /// The name.
     pub name: String,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
@@ -55,7 +55,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// Where the item stands.
+    /// The place of the item.
     pub fn span(&self) -> Span {
         match self {
             Item::Import(item) => item.span,
@@ -75,9 +75,9 @@ impl Item {
 pub struct Import {
     /// The path as written, escapes resolved.
     pub path: String,
-    /// Where the path stands.
+    /// The place of the path.
     pub path_span: Span,
-    /// The name the file's items go by here.
+    /// The name of the imported file in this one.
     pub name: Ident,
     /// The whole item.
     pub span: Span,
@@ -143,7 +143,7 @@ pub enum StatementKind {
     Input {
         /// The tensor's name.
         name: Ident,
-        /// Channels, height and width; an unknown name stands for a size that the data gives.
+        /// Channels, height and width; an unknown name is bound to the size that the data gives.
         shape: Vec<Expr>,
         /// Conditions on the sizes.
         conditions: Vec<Expr>,
@@ -163,7 +163,7 @@ pub enum StatementKind {
     },
     /// `if bilinear { ... } else { ... }`
     If {
-        /// Conditions and what follows when they are the first to hold.
+        /// Conditions, each with the body for when it is the first to hold.
         branches: Vec<(Expr, Body)>,
         /// What follows when none holds.
         otherwise: Option<Body>,
@@ -227,7 +227,7 @@ pub enum CircuitStep {
 }
 
 impl CircuitStep {
-    /// Where the step stands.
+    /// The place of the step.
     pub fn span(&self) -> Span {
         match self {
             CircuitStep::Gate(gate) => gate.span,
@@ -252,7 +252,7 @@ pub struct Rewrite {
 pub struct Rule {
     /// The paths it is about: `encoder.**`.
     pub path: Ident,
-    /// What is done to them: `freeze`, or what stands right of the arrow.
+    /// What is done to them: `freeze`, or the right side of the arrow.
     pub method: Method,
     /// The whole rule.
     pub span: Span,
@@ -289,7 +289,7 @@ pub struct NameRule {
 pub struct Data {
     /// Its name.
     pub name: Ident,
-    /// The kind of source: `kits19`, `phantom`, `folder`.
+    /// The kind of source: `kits19`, or `phantom`.
     pub source: Ident,
     /// Its settings.
     pub entries: Vec<Entry>,
@@ -333,7 +333,7 @@ pub struct Argument {
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 

@@ -26,8 +26,7 @@ const MAX_OPERATORS: usize = 64;
 /// How high the tree of one expression may grow. Whatever walks it may recurse.
 const MAX_HEIGHT: usize = 100;
 
-/// How many `repeat` and `if` bodies may lie in one another is bounded by the brackets; how many
-/// branches one `if` has is bounded here.
+/// How many branches one `if` may have. The limit on brackets bounds how deep bodies nest.
 const MAX_BRANCHES: usize = 256;
 
 /// Whether a word is reserved by the grammar.
@@ -36,7 +35,7 @@ pub(super) fn is_reserved(word: &str) -> bool {
     is_word && Grammar::parse(Rule::name, word).is_err()
 }
 
-/// Whether a text can stand as a path without quotes.
+/// Whether a text is a path that needs no quotes.
 pub(super) fn is_path(text: &str) -> bool {
     let mut found = Grammar::parse(Rule::path, text).into_iter().flatten();
     found.next().is_some_and(|path| path.as_str() == text)
@@ -73,7 +72,7 @@ pub fn parse(sources: &Sources, file: FileId) -> (File, Vec<Diagnostic>) {
     (tree, errors)
 }
 
-/// Parses an override such as `train.epochs=5` into the entry that it stands for. Its text is
+/// Parses an override such as `train.epochs=5` into an entry. Its text is
 /// added to the sources as the file `<-s train.epochs=5>`.
 pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnostic> {
     let file = sources.add(format!("<-s {}>", text.replace('\n', " ")), text);

@@ -3,11 +3,9 @@
 //! A comment stays where it was: at the end of its line, or on a line of its own above what
 //! follows. One inside an expression moves above the statement. Single empty lines stay.
 
-use std::sync::Arc;
-
 use super::ast::*;
 use super::parse::{is_path, parse};
-use super::span::Sources;
+use super::span::{FileId, Sources};
 use crate::diagnostic::Diagnostic;
 
 /// Lines longer than this are broken at their arguments.
@@ -20,20 +18,16 @@ pub fn print(tree: &File) -> String {
     printer.out
 }
 
-/// The canonical text of a source, comments kept. `name` is what messages call it.
+/// The canonical text of a source, comments kept.
 ///
 /// # Errors
-/// What the parser finds.
-pub fn format(name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
-    let mut sources = Sources::default();
-    let file = sources.add(name, text);
-    let (tree, errors) = parse(&sources, file);
+/// What the parser finds; a broken file is left alone.
+pub fn format_source(sources: &Sources, file: FileId) -> Result<String, Vec<Diagnostic>> {
+    let (tree, errors) = parse(sources, file);
     if !errors.is_empty() {
-        let sources = Arc::new(sources);
-        let errors = errors.into_iter().map(|error| error.within(&sources));
-        return Err(errors.collect());
+        return Err(errors);
     }
-    let mut printer = Printer::new(&tree.comments, text);
+    let mut printer = Printer::new(&tree.comments, sources.text(file));
     printer.file(&tree);
     Ok(printer.out)
 }
@@ -49,7 +43,7 @@ struct Printer<'a> {
     /// Comments not yet printed.
     comments: std::slice::Iter<'a, Comment>,
     text: &'a str,
-    /// Where what was printed last ends in the source; none at the start of a body.
+    /// The end of the last printed part in the source; none at the start of a body.
     last: Option<u32>,
     /// Whether an empty line must come next.
     blank: bool,
@@ -85,7 +79,7 @@ impl<'a> Printer<'a> {
         self.leading(u32::MAX);
     }
 
-    /// Prints what stands on a line of its own, after the empty line it had above it.
+    /// Prints a line, after the empty line that it had above it.
     fn line(&mut self, start: u32, text: &str) {
         let kept = self.last.is_some_and(|last| {
             let between = self.text.get(last as usize..start as usize);
@@ -102,7 +96,7 @@ impl<'a> Printer<'a> {
         self.out.push('\n');
     }
 
-    /// Prints the comments that stand before `end`, each on a line of its own.
+    /// Prints the comments before `end`, each on a line of its own.
     fn leading(&mut self, end: u32) {
         while let Some(comment) = self.comments.as_slice().first() {
             if comment.span.start >= end {
@@ -114,7 +108,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints the comment behind what ends at `end`, if one stands on the same line.
+    /// Prints the comment after `end`, if there is one on the same line.
     fn trailing(&mut self, end: u32, next: Option<u32>) {
         self.last = Some(end);
         let Some(comment) = self.comments.as_slice().first() else {

@@ -47,11 +47,12 @@ impl Span {
     }
 }
 
-/// Hands the compiler the texts and settings that lie outside the source: its only window.
-pub trait World: Sync {
+/// Gives the compiler the texts of files and the environment; it reads nothing else.
+pub trait World {
     /// The text of a file, named as the importing file's folder and the `import` make it.
     ///
-    /// Errors: one lower-case sentence saying why it cannot be read.
+    /// # Errors
+    /// One lower-case sentence saying why it cannot be read.
     fn read(&self, path: &str) -> Result<String, String>;
 
     /// The value of an environment variable, for `env("NAME")`.
@@ -142,12 +143,12 @@ pub fn resolve_import(importer: &str, path: &str) -> String {
 }
 
 /// The texts of one compilation and their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct SourceFile {
     name: String,
     text: String,

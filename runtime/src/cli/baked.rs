@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::passes::fold::fold;
 use hqcc_compiler::program::Entry;
 
 use super::Failure;
+use super::experiment::Experiment;
 use crate::executor::Executor;
 use crate::tensor::Tensor;
 use crate::weights::{Weights, WeightsError};
@@ -27,11 +27,12 @@ impl Baked {
     /// # Errors
     /// The checkpoint lacks a tensor, or the device fails.
     pub fn new(
-        experiment: &Compiled<'_>,
+        experiment: &Experiment,
         executor: &mut dyn Executor,
         mut weights: Weights,
     ) -> Result<Self, Failure> {
-        if let Some(entry) = experiment.weights()? {
+        let (_, generation) = experiment.prediction(1)?;
+        if let Some(entry) = generation {
             weights.extend(evaluate(executor, "weights", &entry, &weights)?);
         }
         Ok(Baked {
@@ -46,11 +47,11 @@ impl Baked {
     /// The checkpoint lacks a tensor, or the device fails.
     pub fn entry(
         &mut self,
-        experiment: &Compiled<'_>,
+        experiment: &Experiment,
         executor: &mut dyn Executor,
         size: Size,
     ) -> Result<Entry, Failure> {
-        let entry = experiment.predict(size)?;
+        let entry = experiment.plain(size)?;
         let folded = fold(&entry.graph)?;
         if self.folded.is_none() {
             let values = match folded.constants {

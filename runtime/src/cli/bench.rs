@@ -2,7 +2,6 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use hqcc_compiler::compile;
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::syntax::span::MemoryWorld;
 use serde_json::json;
@@ -10,6 +9,7 @@ use serde_json::json;
 use super::Failure;
 use super::args::{DeviceArgs, MessageArgs, print};
 use super::device;
+use super::experiment::Experiment;
 use crate::bench::networks::{self, experiment};
 use crate::bench::qpg::time_generation;
 use crate::bench::steps::{profile, time_steps};
@@ -163,9 +163,10 @@ impl Step {
             files: experiment(network, generated, width, *size, *batch).into(),
             ..MemoryWorld::default()
         };
-        let experiment = compile(&world, "bench.hqc", &[])?;
+        let experiment =
+            Experiment::open_in(Box::new(world), "bench.hqc", &[], MessageFormat::Human)?;
         let name = format!("{model} step, width {width}, {size}x{size}, batch {batch}");
-        Ok((name, experiment.train(experiment.size(*batch))?))
+        Ok((name, experiment.train_step(*batch)?))
     }
 }
 

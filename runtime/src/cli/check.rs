@@ -1,7 +1,6 @@
 //! `hqcc check`.
 
 use clap::Args;
-use hqcc_compiler::Compiled;
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::steps;
 use hqcc_compiler::summary::{LayerRow, Summary, summarise};
@@ -9,7 +8,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{Bar, MessageArgs, SourceArgs, print};
-use super::open::{data as data_of, open};
+use super::experiment::Experiment;
 use crate::data::kits19::case_name;
 use crate::data::{self, DataReport};
 use crate::report::table::{Align, Table, bytes, grouped, si};
@@ -36,7 +35,7 @@ pub struct Check {
     #[arg(long, conflicts_with = "resolved")]
     data: bool,
     #[command(flatten)]
-    pub(super) messages: MessageArgs,
+    messages: MessageArgs,
 }
 
 impl Check {
@@ -44,15 +43,15 @@ impl Check {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let path = self.source.file.display().to_string();
-        let experiment = open(&path, &self.source.set, format)?;
+        let experiment = Experiment::open(&path, &self.source.set, format)?;
         if self.resolved {
             return print(&experiment.resolved().0);
         }
-        let batch = experiment.study().train.batch;
-        let network = experiment.network(experiment.size(batch), true)?;
+        let batch = experiment.study.train.batch;
+        let network = experiment.rewritten(batch, true)?;
         let summary = summarise(&network.graph);
         let input = network.graph.ty(network.input_id).to_string();
-        let step = experiment.train(experiment.size(batch))?;
+        let step = experiment.train_step(batch)?;
         let cost = Cost::of(&step)?;
         match format {
             MessageFormat::Json => {
@@ -178,8 +177,8 @@ fn entries(row: &LayerRow, adapters: bool, unused: bool) -> Vec<String> {
     entries
 }
 
-fn check_data(experiment: &Compiled<'_>, format: MessageFormat) -> Result<(), Failure> {
-    let settings = data_of(experiment)?;
+fn check_data(experiment: &Experiment, format: MessageFormat) -> Result<(), Failure> {
+    let settings = experiment.data()?;
     let bar = Bar::start("reading data", 0);
     let report = data::check(&settings, &|done, total| {
         bar.length(total as u64);

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use hqcc_compiler::Compiled;
 use hqcc_compiler::generation::{GeneratedWeight, generated_weight};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::quantum::picture::{Picture, to_svg, to_text};
@@ -12,7 +11,7 @@ use hqcc_compiler::quantum::qasm::to_qasm;
 use super::Failure;
 use super::args::{SourceArgs, print};
 use super::eval::Which;
-use super::open::open;
+use super::experiment::Experiment;
 use crate::durable::replace_file;
 use crate::tensor::Tensor;
 use crate::train::folder::RunFolder;
@@ -67,8 +66,8 @@ impl CircuitCommand {
     /// Shows the circuit.
     pub fn run(self) -> Result<(), Failure> {
         let path = self.source.file.display().to_string();
-        let experiment = open(&path, &self.source.set, MessageFormat::Human)?;
-        let graph = experiment.network(experiment.size(1), false)?.graph;
+        let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
+        let graph = experiment.rewritten(1, true)?.graph;
         let weight = generated_weight(&graph, &self.path).map_err(Failure::new)?;
         let count = weight.count();
         if self.index >= count {
@@ -116,7 +115,7 @@ impl CircuitCommand {
     /// The angles of all circuits of the layer, and where they come from.
     fn theta(
         &self,
-        experiment: &Compiled<'_>,
+        experiment: &Experiment,
         entry: &Entry,
         weight: &GeneratedWeight,
     ) -> Result<(Tensor, String), Failure> {
@@ -125,7 +124,7 @@ impl CircuitCommand {
         let start = state.iter().find(|tensor| tensor.name == weight.theta);
         let start = start.ok_or_else(missing)?;
         let seed = match &self.angles {
-            None => experiment.study().train.seed,
+            None => experiment.study.train.seed,
             Some(text) => match text.parse() {
                 Ok(seed) => seed,
                 Err(_) => {

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{DeviceArgs, MessageArgs};
-use super::open::open;
+use super::experiment::Experiment;
 use super::session::{Session, open_device};
 use crate::report::table::grouped;
 use crate::train::folder::RunFolder;
+use crate::train::network::EVALUATE;
 use crate::train::progress::Reporter;
 use crate::train::run_loop::evaluate;
 use crate::weights;
-use hqcc_compiler::program::EVALUATE;
 
 /// Which checkpoint of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -57,7 +57,7 @@ pub struct Eval {
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
-    pub(super) messages: MessageArgs,
+    messages: MessageArgs,
 }
 
 impl Eval {
@@ -65,7 +65,11 @@ impl Eval {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let folder = RunFolder::open(&self.run)?;
-        let experiment = open(folder.experiment(), &self.set, format)?;
+        let experiment = Experiment::open(
+            &folder.experiment().display().to_string(),
+            &self.set,
+            format,
+        )?;
         let reporter = Reporter::new(format);
         let executor = open_device(&self.device.device, &reporter)?;
         let mut session =

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hqcc_compiler::Compiled;
 use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::names::NameMap;
 use hqcc_compiler::onnx::{OnnxInfo, to_onnx};
@@ -17,7 +16,7 @@ use super::Failure;
 use super::args::MessageArgs;
 use super::baked::Baked;
 use super::eval::Which;
-use super::open::{data, open};
+use super::experiment::Experiment;
 use crate::cpu::CpuExecutor;
 use crate::durable::replace_file;
 use crate::export::{Exported, Facts, Recipe, write};
@@ -63,7 +62,7 @@ pub struct Export {
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) messages: MessageArgs,
+    messages: MessageArgs,
 }
 
 impl Export {
@@ -71,19 +70,20 @@ impl Export {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let run = RunFolder::open(&self.run)?;
-        let experiment = open(run.experiment(), &self.set, format)?;
-        let data = data(&experiment)?;
+        let experiment =
+            Experiment::open(&run.experiment().display().to_string(), &self.set, format)?;
+        let data = experiment.data()?;
         let checkpoint = self.checkpoint.file(&run);
         let (state, position) = weights::load(&checkpoint)?;
         let mut executor = CpuExecutor::<f32>::new();
         let mut baked = Baked::new(&experiment, &mut executor, state)?;
-        let network = experiment.source_network(experiment.size(1), false)?;
+        let network = experiment.network(1, false)?;
         let own = Entry {
             graph: network.graph,
         };
         let state = own.state();
         let classes = own.graph.ty(network.output).shape.get(1).copied();
-        let size = experiment.study().size(1);
+        let size = experiment.study.size(1);
         let recipe = Recipe::new(&Facts {
             model: &network.model,
             checkpoint: &checkpoint.display().to_string(),
@@ -91,7 +91,7 @@ impl Export {
             classes: classes.unwrap_or(1),
             data: &data,
             size: [size.height, size.width],
-            threshold: experiment.study().predict.threshold,
+            threshold: experiment.study.predict.threshold,
         });
         let recipe = serde_json::to_string_pretty(&recipe)? + "\n";
         let folder = self.output.clone().unwrap_or(run.path().join("export"));
@@ -128,13 +128,13 @@ impl Export {
 
 /// The ONNX file of a network, with the recipe in it.
 fn onnx(
-    experiment: &Compiled<'_>,
+    experiment: &Experiment,
     baked: &mut Baked,
     executor: &mut CpuExecutor<f32>,
     recipe: &str,
 ) -> Result<Vec<u8>, Failure> {
-    let entry = baked.entry(experiment, executor, experiment.study().size(1))?;
-    let model = &experiment.study().model;
+    let entry = baked.entry(experiment, executor, experiment.study.size(1))?;
+    let model = &experiment.study.model;
     let mut values: BTreeMap<String, String> = entry
         .inputs()
         .into_iter()
@@ -180,12 +180,12 @@ fn tensors<'b>(
 
 /// All tensors under PyTorch's names, with a counter beside each running mean.
 fn pytorch<'b>(
-    experiment: &Compiled<'_>,
+    experiment: &Experiment,
     state: &'b [StateTensor],
     baked: &'b Baked,
     step: i64,
 ) -> Result<BTreeMap<String, Exported<'b>>, Failure> {
-    let study = experiment.study();
+    let study = &experiment.study;
     let names: &NameMap = study.names("PyTorch").ok_or_else(|| {
         Failure::new(format!(
             "`{}` has no list of names `PyTorch`: add `names PyTorch {{ foreign.path => here.path }}` to its file",

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use hqcc_compiler::Compiled;
 use hqcc_compiler::dot::{DotOptions, readable_depth, to_dot};
 use hqcc_compiler::graph::Graph;
 use hqcc_compiler::passes::fuse::fuse;
 
 use super::Failure;
 use super::args::{SourceArgs, print};
-use super::open::open;
+use super::experiment::Experiment;
 use crate::durable::replace_file;
 use crate::train::progress::MessageFormat;
 
@@ -72,20 +71,18 @@ impl GraphCommand {
     /// Prints the graph.
     pub fn run(self) -> Result<(), Failure> {
         let path = self.source.file.display().to_string();
-        let experiment = open(&path, &self.source.set, MessageFormat::Human)?;
-        let batch = experiment.study().train.batch;
+        let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
+        let batch = experiment.study.train.batch;
         let mut options = DotOptions {
-            title: experiment.study().model.clone(),
+            title: experiment.study.model.clone(),
             depth: self.depth,
             nodes: self.nodes,
             ..DotOptions::default()
         };
         let graph = match self.diff {
             Some(Pass::Qpg) => {
-                let before = experiment
-                    .source_network(experiment.size(batch), true)?
-                    .graph;
-                let after = experiment.network(experiment.size(batch), true)?.graph;
+                let before = experiment.network(batch, true)?.graph;
+                let after = experiment.rewritten(batch, true)?.graph;
                 let (old, new) = (names(&before), names(&after));
                 options.added = &new - &old;
                 options.removed = &old - &new;
@@ -109,16 +106,12 @@ impl GraphCommand {
     }
 }
 
-fn staged(experiment: &Compiled<'_>, stage: Stage, batch: usize) -> Result<Graph, Failure> {
+fn staged(experiment: &Experiment, stage: Stage, batch: usize) -> Result<Graph, Failure> {
     Ok(match stage {
-        Stage::Source => {
-            experiment
-                .source_network(experiment.size(batch), true)?
-                .graph
-        }
-        Stage::Qpg => experiment.network(experiment.size(batch), true)?.graph,
-        Stage::Autodiff => experiment.train(experiment.size(batch))?.graph,
-        Stage::Fuse => fuse(&experiment.train(experiment.size(batch))?.graph)?,
+        Stage::Source => experiment.network(batch, true)?.graph,
+        Stage::Qpg => experiment.rewritten(batch, true)?.graph,
+        Stage::Autodiff => experiment.train_step(batch)?.graph,
+        Stage::Fuse => fuse(&experiment.train_step(batch)?.graph)?,
     })
 }
 

@@ -12,26 +12,26 @@ mod completions;
 mod device;
 mod devices;
 mod eval;
+mod experiment;
 mod export;
 mod failure;
 mod fmt;
 mod graph;
 mod import_weights;
 mod new;
-mod open;
 mod ops;
 mod phantom;
 mod predict;
 mod resume;
 mod run;
 mod session;
+mod source;
 mod start;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::train::progress::MessageFormat;
 pub use failure::Failure;
 
 /// Compile and train hybrid quantum-classical segmentation networks.
@@ -79,27 +79,9 @@ enum Command {
     Completions(completions::Completions),
 }
 
-impl Command {
-    /// How the command writes its messages.
-    fn message_format(&self) -> MessageFormat {
-        let messages = match self {
-            Command::Check(command) => &command.messages,
-            Command::Run(command) => &command.messages,
-            Command::Resume(command) => &command.messages,
-            Command::Eval(command) => &command.messages,
-            Command::Predict(command) => &command.messages,
-            Command::ImportWeights(command) => &command.messages,
-            Command::Export(command) => &command.messages,
-            _ => return MessageFormat::Human,
-        };
-        messages.message_format
-    }
-}
-
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let format = cli.command.message_format();
     let done = match cli.command {
         Command::New(command) => command.run(),
         Command::Check(command) => command.run(),
@@ -121,7 +103,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(format),
+        Err(failure) => failure.report(),
     }
 }
 

@@ -6,13 +6,13 @@ use clap::Args;
 
 use super::Failure;
 use super::args::MessageArgs;
-use super::open::open;
+use super::experiment::Experiment;
 use super::session::{Session, open_device};
 use super::start;
 use crate::train::checkpoint;
 use crate::train::folder::RunFolder;
+use crate::train::network::{EVALUATE, TRAIN};
 use crate::train::progress::Reporter;
-use hqcc_compiler::program::{EVALUATE, TRAIN};
 
 /// Go on with a run that was interrupted or killed.
 ///
@@ -28,7 +28,7 @@ pub struct Resume {
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     #[command(flatten)]
-    pub(super) messages: MessageArgs,
+    messages: MessageArgs,
 }
 
 impl Resume {
@@ -37,7 +37,7 @@ impl Resume {
         let format = self.messages.message_format;
         let folder = RunFolder::open(&self.run)?;
         let info = folder.read_info()?;
-        let experiment = open(folder.experiment(), &[], format)?;
+        let experiment = Experiment::open(&folder.experiment().display().to_string(), &[], format)?;
         let mut reporter = Reporter::new(format);
         let request = self.device.as_ref().unwrap_or(&info.device_request);
         let executor = open_device(request, &reporter)?;

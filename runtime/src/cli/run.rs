@@ -3,19 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hqcc_compiler::Compiled;
 use hqcc_compiler::dot::{DotOptions, to_dot};
 use hqcc_compiler::syntax::print::quote;
 
 use super::Failure;
 use super::args::{DeviceArgs, MessageArgs, SourceArgs};
-use super::open::print_diagnostics;
+use super::experiment::Experiment;
 use super::session::{Session, open_device, trained_parameters};
 use super::start;
 use crate::train::checkpoint::Position;
 use crate::train::folder::{RunFolder, RunInfo};
+use crate::train::network::{EVALUATE, TRAIN};
 use crate::train::progress::Reporter;
-use hqcc_compiler::program::{EVALUATE, TRAIN};
 
 /// Train the network of a .hqc file and leave a folder with everything that came of it.
 ///
@@ -41,7 +40,7 @@ pub struct RunCommand {
     #[arg(long, default_value = "runs", value_name = "DIR")]
     runs: PathBuf,
     #[command(flatten)]
-    pub(super) messages: MessageArgs,
+    messages: MessageArgs,
 }
 
 impl RunCommand {
@@ -49,8 +48,8 @@ impl RunCommand {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let source = self.source.file.display().to_string();
-        let mut experiment = crate::open(&source, &self.source.set)?;
-        if !experiment.study().has_train {
+        let mut experiment = Experiment::open(&source, &self.source.set, format)?;
+        if !experiment.study.has_train {
             return Err(Failure::new(format!(
                 "{source} has no `train` section: there is nothing to run"
             )));
@@ -61,9 +60,8 @@ impl RunCommand {
             .collect();
         if !absolute.is_empty() {
             let settings: Vec<String> = self.source.set.iter().cloned().chain(absolute).collect();
-            experiment = crate::open(&source, &settings)?;
+            experiment = Experiment::open(&source, &settings, format)?;
         }
-        print_diagnostics(experiment.warnings(), format);
         let name = match &self.name {
             Some(name) => valid_name(name)?,
             None => stem(&self.source.file),
@@ -78,7 +76,7 @@ impl RunCommand {
             &self.runs.join(&name),
             &reporter,
         )?;
-        let seed = session.experiment.study().train.seed;
+        let seed = session.experiment.study.train.seed;
         session.network.initialise(seed)?;
         let started = start::apply(&session.experiment, &mut session.network, &reporter)?;
 
@@ -93,10 +91,9 @@ impl RunCommand {
         for copy in copies {
             folder.write(&copy.name, &copy.text)?;
         }
-        let size = session
+        let network = session
             .experiment
-            .size(session.experiment.study().train.batch);
-        let network = session.experiment.network(size, true)?;
+            .rewritten(session.experiment.study.train.batch, true)?;
         let options = DotOptions {
             title: network.model.clone(),
             ..DotOptions::default()
@@ -126,8 +123,8 @@ impl RunCommand {
 }
 
 /// A setting that makes the root of the data independent of the working directory.
-fn absolute_root(experiment: &Compiled<'_>) -> Option<String> {
-    let root = experiment.study().data.as_ref()?.root.as_ref()?;
+fn absolute_root(experiment: &Experiment) -> Option<String> {
+    let root = experiment.study.data.as_ref()?.root.as_ref()?;
     if Path::new(root).is_absolute() {
         return None;
     }

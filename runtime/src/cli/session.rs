@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use hqcc_compiler::Compiled;
 use hqcc_compiler::program::Program;
 use hqcc_compiler::steps;
 use serde_json::json;
@@ -11,7 +10,7 @@ use super::Failure;
 use super::args::Bar;
 use super::device;
 use super::eval::Which;
-use super::open::data;
+use super::experiment::Experiment;
 use crate::data::Dataset;
 use crate::executor::Executor;
 use crate::report::pictures;
@@ -33,7 +32,7 @@ const PICTURED: usize = 4;
 /// An experiment with its data, its program and a device that has loaded it.
 pub struct Session {
     /// The experiment.
-    pub experiment: Compiled<'static>,
+    pub experiment: Experiment,
     /// Its data, in batches.
     pub samples: SliceSamples,
     /// Its entries.
@@ -63,13 +62,13 @@ impl Session {
     /// # Errors
     /// Faults of the data and the network; a device with too little memory.
     pub fn prepare(
-        experiment: Compiled<'static>,
+        experiment: Experiment,
         executor: Box<dyn Executor>,
         roles: &[&'static str],
         run_folder: &Path,
         reporter: &Reporter,
     ) -> Result<Self, Failure> {
-        let settings = data(&experiment)?;
+        let settings = experiment.data()?;
         let bar = Bar::start("reading data", 0);
         let dataset = Dataset::open(&settings, run_folder, &|progress| {
             bar.length(progress.total as u64);
@@ -87,7 +86,7 @@ impl Session {
             ),
             json!({ "train": train, "test": test }),
         );
-        let config = &experiment.study().train;
+        let config = &experiment.study.train;
         let samples = SliceSamples {
             dataset,
             batch: config.batch,
@@ -132,7 +131,7 @@ impl Session {
         mut position: Position,
         reporter: &mut Reporter,
     ) -> Result<(), Failure> {
-        let config = &self.experiment.study().train;
+        let config = &self.experiment.study.train;
         let schedule = Schedule {
             epochs: config.epochs,
             keep: config.keep,

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::print_start;
 use hqcc_compiler::experiment::Missing;
 use hqcc_compiler::program::Entry;
 use serde_json::json;
 
 use super::Failure;
+use super::experiment::Experiment;
 use crate::train::network::Network;
 use crate::train::progress::Reporter;
 use crate::weights::import::{Fate, Report, Wanted, import, shapes};
@@ -30,10 +30,10 @@ impl Parameters {
     ///
     /// # Errors
     /// The compiler finds an error.
-    pub fn of(experiment: &Compiled<'_>) -> Result<Self, Failure> {
-        let graph = experiment.source_network(experiment.size(1), false)?.graph;
+    pub fn of(experiment: &Experiment) -> Result<Self, Failure> {
+        let graph = experiment.network(1, true)?.graph;
         let state = shapes(&Entry { graph }.state());
-        let graph = experiment.network(experiment.size(1), false)?.graph;
+        let graph = experiment.rewritten(1, true)?.graph;
         let left: BTreeSet<String> = shapes(&Entry { graph }.state()).into_keys().collect();
         let generated = state.keys().filter(|path| !left.contains(*path));
         Ok(Parameters {
@@ -74,11 +74,11 @@ pub fn refuse_missing(report: &Report) -> Result<(), Failure> {
 /// # Errors
 /// A file that cannot be read or does not fit; the device's.
 pub fn apply(
-    experiment: &Compiled<'_>,
+    experiment: &Experiment,
     network: &mut Network,
     reporter: &Reporter,
 ) -> Result<Vec<Report>, Failure> {
-    let start = &experiment.study().train.start;
+    let start = &experiment.study.train.start;
     if start.is_empty() {
         return Ok(Vec::new());
     }
@@ -106,8 +106,8 @@ pub fn apply(
 }
 
 /// A setting that makes the files of `start` independent of the working directory, where one is not.
-pub fn absolute(experiment: &Compiled<'_>) -> Option<String> {
-    let mut start = experiment.study().train.start.clone();
+pub fn absolute(experiment: &Experiment) -> Option<String> {
+    let mut start = experiment.study.train.start.clone();
     let relative = |file: &str| !Path::new(file).is_absolute();
     if !start.iter().any(|given| relative(&given.file)) {
         return None;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hqcc_compiler::ops::DROPOUT_KEY;
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
-use hqcc_compiler::program::{EVALUATE, Entry, Program, StateTensor, TRAIN};
+use hqcc_compiler::program::{Entry, Program, StateTensor};
 use hqcc_compiler::steps::TARGET;
 use hqcc_compiler::tensor_type::Layout;
 use thiserror::Error;
@@ -16,6 +16,11 @@ use crate::executor::{Executor, ExecutorError, Outputs};
 use crate::random::Stream;
 use crate::tensor::Tensor;
 use crate::weights::{Weights, WeightsError, initialise};
+
+/// Entry for one optimiser step.
+pub const TRAIN: &str = "train";
+/// Entry for loss and scores without a step.
+pub const EVALUATE: &str = "evaluate";
 
 /// A program does not have what training needs.
 #[derive(Debug, Error)]

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Failure;
 use super::args::{DeviceArgs, MessageArgs};
 use super::eval::Which;
-use super::open::open;
+use super::experiment::Experiment;
 use super::session::open_device;
 use crate::data::{Labels, Volume};
 use crate::train::folder::RunFolder;
@@ -61,7 +61,7 @@ pub struct Predict {
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
-    pub(super) messages: MessageArgs,
+    messages: MessageArgs,
 }
 
 impl Predict {
@@ -69,11 +69,12 @@ impl Predict {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let folder = RunFolder::open(&self.run)?;
-        let experiment = open(folder.experiment(), &self.set, format)?;
+        let path = folder.experiment().display().to_string();
+        let experiment = Experiment::open(&path, &self.set, format)?;
         let jobs = jobs(&self.volumes, &self.output)?;
         let built = match self.set.as_slice() {
-            [] => experiment.study().size(1),
-            _ => crate::open(folder.experiment(), &[""; 0])?.size(1),
+            [] => experiment.study.size(1),
+            _ => Experiment::open(&path, &[], format)?.study.size(1),
         };
         let reporter = Reporter::new(format);
         let executor = open_device(&self.device.device, &reporter)?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::experiment::PredictSize;
 use hqcc_compiler::tensor_type::Layout;
@@ -10,7 +9,7 @@ use hqcc_compiler::tensor_type::Layout;
 use crate::cli::Failure;
 use crate::cli::args::Bar;
 use crate::cli::baked::Baked;
-use crate::cli::open::data;
+use crate::cli::experiment::Experiment;
 use crate::data::{DataSettings, Labels, MaskBuilder, SliceInput, Volume, inputs};
 use crate::executor::Executor;
 use crate::tensor::Tensor;
@@ -21,7 +20,7 @@ const SLICES: usize = 64;
 
 /// A network without circuits, for inputs of several sizes and batches of several lengths.
 pub struct Predictor {
-    experiment: Compiled<'static>,
+    experiment: Experiment,
     executor: Box<dyn Executor>,
     baked: Baked,
     settings: DataSettings,
@@ -37,12 +36,12 @@ impl Predictor {
     /// Computes the weights of a checkpoint that circuits and adapters decide. `built` is the size that the run was trained
     /// at.
     pub fn new(
-        experiment: Compiled<'static>,
+        experiment: Experiment,
         mut executor: Box<dyn Executor>,
         weights: Weights,
         built: [usize; 2],
     ) -> Result<Self, Failure> {
-        let settings = data(&experiment)?;
+        let settings = experiment.data()?;
         let baked = Baked::new(&experiment, &mut *executor, weights)?;
         Ok(Predictor {
             experiment,
@@ -57,7 +56,7 @@ impl Predictor {
 
     /// Rows and columns that all images are resized to, unless they stay as they are.
     pub fn fixed_size(&self) -> Option<[usize; 2]> {
-        match self.experiment.study().predict.size {
+        match self.experiment.study.predict.size {
             PredictSize::Data => Some(self.settings.size),
             PredictSize::Native => None,
             PredictSize::Given(size) => Some(size),
@@ -82,11 +81,11 @@ impl Predictor {
         [height, width]: [usize; 2],
     ) -> Result<Result<[usize; 2], String>, Failure> {
         let [rows, columns] = self.built;
-        let fits = self.experiment.fitting(of(1, [height, width]));
+        let fits = self.experiment.fitting([height, width]);
         let reason = match fits {
             Err(reason) => reason,
-            Ok(Size { height, width, .. }) => match self.changed([height, width])? {
-                None => return Ok(Ok([height, width])),
+            Ok(size) => match self.changed(size)? {
+                None => return Ok(Ok(size)),
                 Some(change) => change,
             },
         };
@@ -102,7 +101,7 @@ impl Predictor {
 
     /// The first parameter whose shape depends on the size and is another one at `size`, in words.
     fn changed(&self, size: [usize; 2]) -> Result<Option<String>, Failure> {
-        let entry = self.experiment.predict(of(1, size))?;
+        let entry = self.experiment.plain(of(1, size))?;
         let differs = entry.state().into_iter().find_map(|tensor| {
             let own = self.baked.weights.get(&tensor.name)?.shape().to_vec();
             (own != tensor.ty.shape).then(|| {
@@ -123,7 +122,7 @@ impl Predictor {
         labels: Option<&Labels>,
     ) -> Result<MaskBuilder, Failure> {
         let [slices, ..] = volume.geometry.shape;
-        let (batch, size) = (self.experiment.study().predict.batch, self.fixed_size());
+        let (batch, size) = (self.experiment.study.predict.batch, self.fixed_size());
         let mut mask = MaskBuilder::new(&volume.geometry, labels, &self.settings);
         let bar = Bar::start("segmenting", slices as u64);
         // Images that wait for a full batch, by size.
@@ -152,7 +151,7 @@ impl Predictor {
         let Some(first) = batch.first() else {
             return Ok(());
         };
-        let ([height, width], threshold) = (first.size, self.experiment.study().predict.threshold);
+        let ([height, width], threshold) = (first.size, self.experiment.study.predict.threshold);
         let [rows, columns] = self.network_size([height, width])?;
         let mut values = vec![0.0; batch.len() * rows * columns];
         for (image, to) in batch.iter().zip(values.chunks_exact_mut(rows * columns)) {
