@@ -3,6 +3,8 @@
 //! The crate is pure: it reads no file, asks no clock, touches no GPU and prints nothing. The same source gives the
 //! same bytes.
 
+pub mod cases;
+pub mod codes;
 pub mod diagnostic;
 pub mod dot;
 pub mod elaborate;
@@ -16,6 +18,7 @@ pub mod passes;
 pub mod plan;
 pub mod program;
 pub mod quantum;
+pub mod reference;
 pub mod setting;
 pub mod steps;
 pub mod summary;

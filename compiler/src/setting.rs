@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
+use crate::cases::Cases;
 use crate::quantum::ansatz::Ansatz;
 use crate::tensor_type::ShapeError;
 
@@ -127,10 +129,87 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A circuit, by its name.
     Circuit,
-    /// A list of names, by its name. What takes one looks it up.
-    Names,
-    /// A path of layers, such as `encoder`. What takes one reads it.
-    Path,
+    /// An odd whole number.
+    Odd {
+        /// Greatest value.
+        max: i64,
+    },
+    /// Two numbers, the lower one first.
+    Range,
+    /// Rows and columns, or one of these words.
+    Size(&'static [&'static str]),
+    /// Case numbers.
+    Cases,
+    /// A path in quotes, or one of these words.
+    Path(&'static [&'static str]),
+    /// What a reader of its own takes, in words.
+    Other(&'static str),
+}
+
+/// Largest number of rows or columns.
+const MAX_SIDE: f64 = 8192.0;
+
+impl Kind {
+    /// What a number, a size or cases must do, where these do not: `lie between 1 and 8`.
+    pub fn refusal(&self, value: &SettingValue) -> Option<String> {
+        let within = |holds: bool, must: String| (!holds).then_some(must);
+        match (self, value) {
+            (Kind::Int { min, max }, SettingValue::Int(value)) => {
+                let must = match *max {
+                    i64::MAX if *min == 0 => "not be negative".to_owned(),
+                    i64::MAX => format!("be at least {min}"),
+                    max => format!("lie between {min} and {max}"),
+                };
+                within((min..=max).contains(&value), must)
+            }
+            (Kind::Odd { max }, SettingValue::Int(value)) => {
+                let must = format!("be an odd number from 1 to {max}");
+                within((1..=*max).contains(value) && value % 2 == 1, must)
+            }
+            (Kind::Float(limits), SettingValue::Float(value)) => limits.refusal(*value),
+            (Kind::Range, SettingValue::Pair([low, high])) => within(
+                low.is_finite() && high.is_finite() && low < high,
+                "be [lowest, highest], the lowest first".to_owned(),
+            ),
+            (Kind::Size(_), SettingValue::Pair(sides)) => {
+                let side = |side: &f64| side.fract() == 0.0 && (1.0..=MAX_SIDE).contains(side);
+                let must = format!("be [rows, columns], whole numbers from 1 to {MAX_SIDE}");
+                within(sides.iter().all(side), must)
+            }
+            (Kind::Cases, SettingValue::Cases(cases)) => {
+                let last = Cases::END - 1;
+                let ordered = |range: &Range<u32>| range.start <= range.end;
+                let holds = cases.0.iter().all(|r| ordered(r) && r.end <= Cases::END);
+                within(
+                    holds && !cases.is_empty(),
+                    format!("name at least one case, all from 0 to {last} and ascending"),
+                )
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Int { min, max: i64::MAX } => write!(f, "whole number from {min} on"),
+            Kind::Int { min, max } => write!(f, "whole number, {min} to {max}"),
+            Kind::Odd { max } => write!(f, "odd whole number, 1 to {max}"),
+            Kind::Float(limits) if *limits == Limits::ANY => f.write_str("number"),
+            Kind::Float(limits) => write!(f, "number; must {limits}"),
+            Kind::Bool => f.write_str("true or false"),
+            Kind::Word(words) => f.write_str(&words.join(", ")),
+            Kind::Circuit => f.write_str("name of a circuit"),
+            Kind::Range => f.write_str("[lowest, highest]"),
+            Kind::Size(words) => {
+                f.write_str(&[&["[rows, columns]"][..], words].concat().join(", "))
+            }
+            Kind::Cases => f.write_str("case numbers: 0..180, or [0..150, 160]"),
+            Kind::Path(words) => f.write_str(&[&["\"PATH\""][..], words].concat().join(", ")),
+            Kind::Other(words) => f.write_str(words),
+        }
+    }
 }
 
 /// The value of a setting after evaluation.
@@ -146,6 +225,33 @@ pub enum SettingValue {
     Word(String),
     /// The gates of a circuit.
     Circuit(Ansatz),
+    /// Two numbers.
+    Pair([f64; 2]),
+    /// Case numbers.
+    Cases(Cases),
+    /// A text, such as a path.
+    Text(String),
+}
+
+/// As the language writes it.
+impl fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // 1e300 would have 301 digits.
+        let number = |value: &f64| match value.abs() {
+            1e-4..1e6 | 0.0 => value.to_string(),
+            _ => format!("{value:e}"),
+        };
+        match self {
+            SettingValue::Int(value) => value.fmt(f),
+            SettingValue::Float(value) => f.write_str(&number(value)),
+            SettingValue::Bool(value) => value.fmt(f),
+            SettingValue::Word(word) => f.write_str(word),
+            SettingValue::Circuit(_) => f.write_str("a circuit"),
+            SettingValue::Pair([a, b]) => write!(f, "[{}, {}]", number(a), number(b)),
+            SettingValue::Cases(cases) => cases.fmt(f),
+            SettingValue::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 /// A setting: what may be given, and what happens where it is not.
@@ -169,8 +275,10 @@ impl Setting {
             Kind::Float(_) => text.parse().ok().map(SettingValue::Float),
             Kind::Bool => text.parse().ok().map(SettingValue::Bool),
             Kind::Word(_) => Some(SettingValue::Word(text.to_owned())),
-            Kind::Names | Kind::Path => None,
             Kind::Circuit => (text == "hqc_tf").then(|| SettingValue::Circuit(Ansatz::hqc_tf())),
+            Kind::Odd { .. } => text.parse().ok().map(SettingValue::Int),
+            // Only settings of sections are of these kinds; their defaults are typed values.
+            Kind::Range | Kind::Size(_) | Kind::Cases | Kind::Path(_) | Kind::Other(_) => None,
         }
     }
 }

@@ -148,7 +148,7 @@ fn an_empty_split() {
     expect(
         "no case",
         &run(folder.path(), &["-s", "data.test=0..0"]),
-        &["test", "empty"],
+        &["`test`", "name at least one case"],
     );
     let result = run(folder.path(), &["-s", "data.min_pixels=1000000"]);
     expect("no slice", &result, &["train", "empty"]);

@@ -10,6 +10,7 @@ mod help;
 mod import;
 mod predict;
 mod resume;
+mod settings;
 
 use std::ffi::OsStr;
 use std::path::Path;

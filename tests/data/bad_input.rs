@@ -1,16 +1,23 @@
 //! Every fault of the data is an error that names the file and says what is wrong; nothing panics.
 
 use crate::fixtures::{Nifti, gzip, small_case, write_case};
-use hqcc::data::{Cases, DataError, DataSettings, Dataset, check};
+use hqcc::data::{
+    Cache, Cases, DataError, DataSettings, Dataset, Kits19, Preprocessing, Source, check,
+};
 use std::path::Path;
 
 fn settings(root: &Path) -> DataSettings {
     DataSettings {
-        root: Some(root.to_owned()),
-        size: [4, 4],
+        source: Source::Kits19(Kits19 {
+            root: Some(root.to_owned()),
+        }),
         train: Cases::from(0..1),
         test: Cases::from(1..2),
-        cache: "off".into(),
+        preprocessing: Preprocessing {
+            size: [4, 4],
+            ..Preprocessing::default()
+        },
+        cache: Cache::Off,
         ..DataSettings::default()
     }
 }
@@ -85,10 +92,10 @@ fn a_missing_root() {
 #[test]
 fn no_root_at_all() {
     let text = message(&DataSettings {
-        root: None,
+        source: Source::Kits19(Kits19 { root: None }),
         ..settings(Path::new(""))
     });
-    says(&text, &["`root`", "is not set"]);
+    says(&text, &["`data.root`", "is not set"]);
 }
 
 #[test]
@@ -268,10 +275,14 @@ fn empty_splits() {
         test: Cases::from(1..1),
         ..settings(root.path())
     });
-    says(&text, &["the test split is empty", "names no case"]);
+    says(&text, &["`test` must name at least one case"]);
+    let few = settings(root.path());
     let text = message(&DataSettings {
-        min_pixels: 1000,
-        ..settings(root.path())
+        preprocessing: Preprocessing {
+            min_pixels: 1000,
+            ..few.preprocessing
+        },
+        ..few
     });
     says(&text, &["the train split is empty", "`min_pixels = 1000`"]);
 }
@@ -280,16 +291,18 @@ fn empty_splits() {
 fn settings_that_mean_nothing() {
     let base = settings(Path::new("x"));
     let text = message(&DataSettings {
-        window: [300.0, -30.0],
-        mean: 4,
-        size: [0, 4],
-        ..base.clone()
+        preprocessing: Preprocessing {
+            window: [300.0, -30.0],
+            mean: 4,
+            size: [0, 4],
+            ..Preprocessing::default()
+        },
+        ..base
     });
-    says(&text, &["3 faults", "`window`", "`mean`: 4", "`size`"]);
-    let text = serde_json::from_str::<DataSettings>(r#"{"train": "0..x"}"#).unwrap_err();
-    says(&text.to_string(), &["0..x", "no range of cases"]);
-    let text = serde_json::from_str::<DataSettings>(r#"{"windw": [0, 1]}"#).unwrap_err();
-    says(&text.to_string(), &["windw"]);
+    says(
+        &text,
+        &["3 faults", "`window`", "`mean` must", "is 4", "`size`"],
+    );
 }
 
 #[test]

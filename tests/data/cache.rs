@@ -1,16 +1,24 @@
 //! The cache gives the same samples, notices damage and change, and may be shared.
 
 use crate::fixtures::{ct, gzip, small_case, write_case};
-use hqcc::data::{Cases, DataSettings, Dataset, Sample, Task};
+use hqcc::data::{
+    Cache, Cases, DataSettings, Dataset, Kits19, Preprocessing, Sample, Source, Task,
+};
+use hqcc_compiler::experiment::{Typed, Visitor};
+use hqcc_compiler::setting::{Kind, Setting, SettingValue};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-fn settings(cache: &str) -> DataSettings {
+fn settings(cache: Cache) -> DataSettings {
     DataSettings {
-        root: Some(ct()),
-        size: [32, 32],
+        source: Source::Kits19(Kits19 { root: Some(ct()) }),
         train: Cases::from(1..2),
         test: Cases::from(3..4),
-        cache: cache.into(),
+        preprocessing: Preprocessing {
+            size: [32, 32],
+            ..Preprocessing::default()
+        },
+        cache,
         ..DataSettings::default()
     }
 }
@@ -38,14 +46,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn cached_samples_are_those_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let cached = settings(&folder.path().to_string_lossy());
+    let cached = settings(Cache::Folder(folder.path().into()));
     for task in [Task::Kidney, Task::Tumor] {
         let with = |s: DataSettings| DataSettings {
-            task,
             train: Cases::from(3..4),
+            preprocessing: Preprocessing {
+                task,
+                ..s.preprocessing
+            },
             ..s
         };
-        let expected = samples(&open(&with(settings("off"))));
+        let expected = samples(&open(&with(settings(Cache::Off))));
         assert!(!expected.is_empty());
         assert_eq!(samples(&open(&with(cached.clone()))), expected);
         assert_eq!(samples(&open(&with(cached.clone()))), expected);
@@ -56,7 +67,7 @@ fn cached_samples_are_those_in_memory() {
 #[test]
 fn damage_is_noticed_and_mended() {
     let folder = tempfile::tempdir().unwrap();
-    let cached = settings(&folder.path().to_string_lossy());
+    let cached = settings(Cache::Folder(folder.path().into()));
     let expected = samples(&open(&cached));
     let all = files(folder.path());
     assert_eq!(all.len(), 2);
@@ -101,10 +112,12 @@ fn other_content_and_other_settings_are_other_entries() {
     };
     write(&image.bytes());
     let mut s = DataSettings {
-        root: Some(root.clone()),
+        source: Source::Kits19(Kits19 {
+            root: Some(root.clone()),
+        }),
         train: Cases::from(0..1),
         test: Cases::from(1..2),
-        ..settings(&cache.to_string_lossy())
+        ..settings(Cache::Folder(cache.clone()))
     };
     let first = samples(&open(&s));
     assert_eq!(files(&cache).len(), 1, "equal cases share an entry");
@@ -112,7 +125,7 @@ fn other_content_and_other_settings_are_other_entries() {
     image.scaling = [1.0, 40.0];
     write(&image.bytes());
     assert_ne!(samples(&open(&s)), first);
-    s.window = [-160.0, 240.0];
+    s.preprocessing.window = [-160.0, 240.0];
     open(&s);
     assert_eq!(files(&cache).len(), 3);
 }
@@ -120,8 +133,8 @@ fn other_content_and_other_settings_are_other_entries() {
 #[test]
 fn concurrent_runs_share_a_cache() {
     let folder = tempfile::tempdir().unwrap();
-    let cached = settings(&folder.path().to_string_lossy());
-    let expected = samples(&open(&settings("off")));
+    let cached = settings(Cache::Folder(folder.path().into()));
+    let expected = samples(&open(&settings(Cache::Off)));
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| samples(&open(&cached))))
@@ -146,7 +159,7 @@ fn a_cache_that_cannot_be_written_is_an_error_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let blocked = folder.path().join("file");
     std::fs::write(&blocked, "in the way").unwrap();
-    let s = settings(&blocked.join("cache").to_string_lossy());
+    let s = settings(Cache::Folder(blocked.join("cache")));
     let error = Dataset::open(&s, Path::new("runs/x"), &|_| {}).unwrap_err();
     assert!(error.to_string().contains("data.cache = off"), "{error}");
 }
@@ -159,6 +172,200 @@ fn the_default_lies_beside_the_run_folder() {
     }
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("runs/unet-1");
-    Dataset::open(&settings("auto"), &run, &|_| {}).unwrap();
+    Dataset::open(&settings(Cache::Auto), &run, &|_| {}).unwrap();
     assert_eq!(files(&folder.path().join("runs/.hqcc-cache")).len(), 2);
+}
+
+/// Overwrites a file in place with bytes of the same length, and sets its time of modification back.
+fn change_unnoticed(path: &Path, content: &[u8]) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let meta = file.metadata().unwrap();
+    assert_eq!(meta.len(), content.len() as u64);
+    (&file).write_all(content).unwrap();
+    file.set_modified(meta.modified().unwrap()).unwrap();
+    assert_eq!(
+        path.metadata().unwrap().modified().unwrap(),
+        meta.modified().unwrap()
+    );
+}
+
+#[test]
+fn a_change_whose_time_was_set_back_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, cache) = (folder.path().join("data"), folder.path().join("cache"));
+    let (mut image, labels) = small_case();
+    for case in ["case_00000", "case_00001"] {
+        let folder = root.join(case);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("imaging.nii"), image.bytes()).unwrap();
+        std::fs::write(folder.join("segmentation.nii"), labels.bytes()).unwrap();
+    }
+    let s = DataSettings {
+        source: Source::Kits19(Kits19 {
+            root: Some(root.clone()),
+        }),
+        train: Cases::from(0..1),
+        test: Cases::from(1..2),
+        ..settings(Cache::Folder(cache))
+    };
+    // The hash of a file is remembered once its last change is old enough to be told from the next one.
+    std::thread::sleep(std::time::Duration::from_millis(3500));
+    let first = samples(&open(&s));
+    let remembered = folder.path().join("cache/content").read_dir().unwrap();
+    if cfg!(unix) {
+        assert_eq!(remembered.count(), 4, "two files of two cases");
+    }
+    image.scaling = [1.0, 40.0];
+    for case in ["case_00000", "case_00001"] {
+        change_unnoticed(&root.join(case).join("imaging.nii"), &image.bytes());
+    }
+    let second = samples(&open(&s));
+    assert_ne!(second, first);
+    let plain = DataSettings {
+        cache: Cache::Off,
+        ..s
+    };
+    assert_eq!(second, samples(&open(&plain)));
+}
+
+/// Gives the setting of a number another value.
+struct Change<'c> {
+    at: usize,
+    seen: usize,
+    name: &'static str,
+    /// Folders for settings that are paths.
+    other: &'c Path,
+}
+
+impl Visitor for Change<'_> {
+    fn visit<T: Typed>(&mut self, setting: &'static Setting, value: &mut T) {
+        if self.seen == self.at {
+            let other = self.other.join(setting.name);
+            let new = match (setting.kind, value.value()) {
+                (Kind::Int { max, .. }, SettingValue::Int(now)) => {
+                    SettingValue::Int(if now < max { now + 1 } else { now - 1 })
+                }
+                (Kind::Odd { .. }, SettingValue::Int(now)) => {
+                    SettingValue::Int(if now == 1 { 3 } else { now - 2 })
+                }
+                (Kind::Float(_), SettingValue::Float(now)) => SettingValue::Float(now / 2.0 + 0.25),
+                (Kind::Bool, SettingValue::Bool(now)) => SettingValue::Bool(!now),
+                (Kind::Word(words), SettingValue::Word(now)) => {
+                    let new = words.iter().find(|word| **word != now).unwrap();
+                    SettingValue::Word((*new).to_owned())
+                }
+                (Kind::Range | Kind::Size(_), SettingValue::Pair([a, b])) => {
+                    SettingValue::Pair([a, b + 8.0])
+                }
+                (Kind::Cases, SettingValue::Cases(_)) => SettingValue::Cases(Cases::from(2..4)),
+                (Kind::Path(_), _) => SettingValue::Text(other.to_string_lossy().into_owned()),
+                (kind, now) => panic!("no other value of {}: {kind:?}, {now:?}", setting.name),
+            };
+            assert_ne!(new, value.value(), "{}", setting.name);
+            assert_eq!(setting.kind.refusal(&new), None, "{}", setting.name);
+            *value = T::of(new).unwrap();
+            self.name = setting.name;
+        }
+        self.seen += 1;
+    }
+}
+
+/// Names of all entries of a cache.
+fn entries(folder: &Path) -> Vec<String> {
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    files(folder).iter().map(name).collect()
+}
+
+#[test]
+fn exactly_the_settings_that_shape_a_sample_name_its_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (image, labels) = small_case();
+    // All cases are equal, and so are both roots: whatever cases are asked for, they share one entry.
+    for root in ["data", "root"] {
+        for case in 0..4 {
+            let root = path.join(root);
+            write_case(&root, case, &gzip(&image.bytes()), &gzip(&labels.bytes()));
+        }
+    }
+    let base = DataSettings {
+        source: Source::Kits19(Kits19 {
+            root: Some(path.join("data")),
+        }),
+        train: Cases::from(0..1),
+        test: Cases::from(1..2),
+        ..settings(Cache::Folder(path.join("base")))
+    };
+    let plain = |settings: &DataSettings| {
+        let cache = Cache::Off;
+        let data = open(&DataSettings {
+            cache,
+            ..settings.clone()
+        });
+        let split = &data.train;
+        let read = |i| split.read(i).unwrap();
+        let all = (0..split.len()).map(read);
+        all.map(|sample| (sample.image, sample.mask))
+            .collect::<Vec<_>>()
+    };
+    let samples = plain(&base);
+    open(&base);
+    let own = entries(&path.join("base"));
+    assert_eq!(own.len(), 1);
+    let mut shaping = Vec::new();
+    let mut names = Vec::new();
+    for at in 0.. {
+        let mut changed = base.clone();
+        let mut change = Change {
+            at,
+            seen: 0,
+            name: "",
+            other: path,
+        };
+        changed.visit(&mut change);
+        if change.seen <= at {
+            break;
+        }
+        let name = change.name;
+        if name != "cache" {
+            changed.cache = Cache::Folder(path.join(format!("cache-{at}")));
+        }
+        let Cache::Folder(cache) = &changed.cache else {
+            panic!("{name} changed the cache to {:?}", changed.cache);
+        };
+        let opened = Dataset::open(&changed, Path::new("runs/x"), &|_| {});
+        opened.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = entries(cache);
+        assert_eq!(found.len(), 1, "{name}");
+        if found == own {
+            assert_eq!(
+                plain(&changed),
+                samples,
+                "`{name}` changes samples, but not their entry"
+            );
+        } else {
+            shaping.push(name);
+        }
+        names.push(name);
+    }
+    assert_eq!(
+        shaping,
+        [
+            "task",
+            "window",
+            "size",
+            "mode",
+            "mean",
+            "median",
+            "select",
+            "min_pixels",
+            "crop",
+            "pad",
+            "kidney_mask"
+        ]
+    );
+    assert!(
+        names.contains(&"augment.noise") && names.contains(&"root"),
+        "{names:?}"
+    );
 }

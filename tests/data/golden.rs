@@ -5,7 +5,7 @@ use hqcc::data::filters::{mean_f32, mean_u8, median_f32, median_u8};
 use hqcc::data::kits19::{CaseFiles, read};
 use hqcc::data::preprocess::{case_records, filter, window_f32, window_u8};
 use hqcc::data::resize::{bilinear, nearest};
-use hqcc::data::{Crop, DataSettings, KidneyMask, Mode, Record, Rect, Select, Task};
+use hqcc::data::{Crop, KidneyMask, Mode, Preprocessing, Record, Rect, Select, Task};
 use serde_json::Value;
 
 fn index() -> Value {
@@ -49,10 +49,10 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, f32::max)
 }
 
-fn settings(case: &Value) -> DataSettings {
+fn settings(case: &Value) -> Preprocessing {
     let text = |key: &str| case[key].as_str().unwrap_or_default();
     let count = |key: &str, otherwise: u64| case[key].as_u64().unwrap_or(otherwise) as usize;
-    DataSettings {
+    Preprocessing {
         task: match text("task") {
             "tumor" => Task::Tumor,
             _ => Task::Kidney,
@@ -81,7 +81,6 @@ fn settings(case: &Value) -> DataSettings {
             "strict" => KidneyMask::Strict,
             _ => KidneyMask::Union,
         },
-        ..DataSettings::default()
     }
 }
 

@@ -1,19 +1,21 @@
 //! Epochs: every sample once, the same order for the same seed, and augmentation that depends on nothing else.
 
-use hqcc::data::{Augment, Batch, Cases, DataSettings, Dataset, Layout, PhantomSettings};
+use hqcc::data::{Augment, Batch, Cases, DataSettings, Dataset, Phantom, Preprocessing, Source};
 use std::path::Path;
 
 fn settings() -> DataSettings {
     DataSettings {
-        layout: Layout::Phantom,
-        size: [24, 32],
-        train: Cases::from(0..3),
-        test: Cases::from(3..4),
-        median: 3,
-        phantom: PhantomSettings {
+        source: Source::Phantom(Phantom {
             slices: 9,
             pixels: 48,
-            ..PhantomSettings::default()
+            ..Phantom::default()
+        }),
+        train: Cases::from(0..3),
+        test: Cases::from(3..4),
+        preprocessing: Preprocessing {
+            size: [24, 32],
+            median: 3,
+            ..Preprocessing::default()
         },
         ..DataSettings::default()
     }

@@ -2,28 +2,28 @@
 
 use crate::fixtures::kits_masks;
 use hqcc::data::kits19::{CaseFiles, read};
-use hqcc::data::phantom::{PhantomSettings, generate};
+use hqcc::data::phantom::generate;
 use hqcc::data::preprocess::case_records;
-use hqcc::data::{DataSettings, Labels, Select, Task, Voxels, write_phantom};
+use hqcc::data::{Labels, Phantom, Preprocessing, Select, Task, Voxels, write_phantom};
 
-fn small() -> PhantomSettings {
-    PhantomSettings {
+fn small() -> Phantom {
+    Phantom {
         slices: 12,
         pixels: 64,
-        ..PhantomSettings::default()
+        ..Phantom::default()
     }
 }
 
 #[test]
 fn a_case_depends_on_seed_and_number_alone() {
-    let grey = |s: &PhantomSettings, case| match generate(s, case).0.voxels {
+    let grey = |s: &Phantom, case| match generate(s, case).0.voxels {
         Voxels::I16(v) => v,
         _ => unreachable!("phantoms are 16-bit"),
     };
     let s = small();
     assert_eq!(grey(&s, 3), grey(&s, 3));
     assert_ne!(grey(&s, 3), grey(&s, 4));
-    let other = PhantomSettings { seed: 2, ..s };
+    let other = Phantom { seed: 2, ..s };
     assert_ne!(grey(&small(), 3), grey(&other, 3));
 }
 
@@ -131,13 +131,13 @@ fn slice_counts_are_those_of_kits19() {
                 "{name}"
             );
         }
-        let settings = |task, select| DataSettings {
+        let settings = |task, select| Preprocessing {
             task,
             select,
             size: [2, 2],
             mean: 1,
             median: 1,
-            ..DataSettings::default()
+            ..Preprocessing::default()
         };
         let records =
             |task, select| case_records(&volume, &labels, &settings(task, select)).unwrap();

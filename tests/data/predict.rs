@@ -3,7 +3,7 @@
 use crate::fixtures::ct;
 use hqcc::data::kits19::{CaseFiles, read};
 use hqcc::data::preprocess::case_records;
-use hqcc::data::{DataSettings, Labels, MaskBuilder, Select, Task, Volume, inputs};
+use hqcc::data::{Labels, MaskBuilder, Preprocessing, Select, Task, Volume, inputs};
 
 fn case(name: &str) -> (Volume, Labels) {
     let folder = ct().join(name);
@@ -28,10 +28,10 @@ fn dsc(a: &[u8], b: &[u8], label: u8) -> f64 {
 #[test]
 fn inputs_are_those_of_training() {
     let (volume, labels) = case("case_00001");
-    let settings = DataSettings {
+    let settings = Preprocessing {
         size: [64, 48],
         select: Select::All,
-        ..DataSettings::default()
+        ..Preprocessing::default()
     };
     let trained = case_records(&volume, &labels, &settings).unwrap();
     let found = inputs(&volume, None, 0..usize::MAX, &settings, Some(settings.size)).unwrap();
@@ -53,12 +53,12 @@ fn perfect_answers_come_back_as_the_labels() {
         (Task::Kidney, [101, 122], 1.0),
         (Task::Tumor, [64, 64], 0.9),
     ] {
-        let settings = DataSettings {
+        let settings = Preprocessing {
             task,
             size,
             pad: 3,
             select: Select::All,
-            ..DataSettings::default()
+            ..Preprocessing::default()
         };
         let mut built = MaskBuilder::new(&volume.geometry, Some(&labels), &settings);
         let wanted: Vec<u8> = match task {
@@ -79,10 +79,10 @@ fn perfect_answers_come_back_as_the_labels() {
 #[test]
 fn the_tumour_task_looks_at_every_component() {
     let (volume, labels) = case("case_00003");
-    let settings = DataSettings {
+    let settings = Preprocessing {
         task: Task::Tumor,
         size: [16, 16],
-        ..DataSettings::default()
+        ..Preprocessing::default()
     };
     let known = case_records(&volume, &labels, &settings).unwrap().len();
     let found = inputs(

@@ -2,10 +2,11 @@
 //!
 //! A first line `# -s key=value` is given on the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hqcc_compiler::codes::{self, CodeText};
 use hqcc_compiler::diagnostic::{Diagnostic, WIDTH, render_all};
 use hqcc_compiler::elaborate::{apply, load, network, study};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources, World};
@@ -144,7 +145,7 @@ fn every_message_about_a_limit() {
 }
 
 /// The codes in a source file outside of its tests: quoted, lower case, two words with `::` between.
-fn codes(text: &str) -> Vec<String> {
+fn codes_in(text: &str) -> Vec<String> {
     let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((text, ""));
     let is_code = |word: &&str| {
         let lower = |part: &str| {
@@ -168,16 +169,22 @@ fn texts(folder: &Path, end: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Every code in the compiler's sources.
+fn all_codes() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    texts(&root.join("../compiler/src"), ".rs", &mut sources);
+    let all: BTreeSet<_> = sources.iter().flat_map(|text| codes_in(text)).collect();
+    assert!(all.len() > 70, "{all:?}");
+    all
+}
+
 #[test]
 fn every_code_has_a_snapshot() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (mut sources, mut snapshots) = (Vec::new(), Vec::new());
-    texts(&root.join("../compiler/src"), ".rs", &mut sources);
+    let mut snapshots = Vec::new();
     texts(&root.join("diagnostics/snapshots"), ".snap", &mut snapshots);
-    let mut all: Vec<_> = sources.iter().flat_map(|text| codes(text)).collect();
-    all.sort();
-    all.dedup();
-    assert!(all.len() > 70, "{all:?}");
+    let all = all_codes();
     let shown = |code: &String| {
         let head = format!("[{code}]: ");
         snapshots.iter().any(|text| text.contains(&head))
@@ -186,4 +193,48 @@ fn every_code_has_a_snapshot() {
     let without = |code: &String| !shown(code) && code != "syntax::internal";
     let missing: Vec<_> = all.into_iter().filter(without).collect();
     assert!(missing.is_empty(), "no snapshot shows {missing:?}");
+}
+
+/// Codes whose example would be a text of some thousand lines, or that no text brings about.
+const WITHOUT_EXAMPLE: [&str; 7] = [
+    "limit::branches",
+    "limit::depth",
+    "limit::files",
+    "limit::list",
+    "limit::path",
+    "limit::source",
+    "syntax::internal",
+];
+
+#[test]
+fn every_code_is_explained_by_an_example_that_gives_it() {
+    let explained: Vec<CodeText> = codes::all().collect();
+    let names: BTreeSet<_> = explained.iter().map(|text| text.code.to_owned()).collect();
+    assert_eq!(names.len(), explained.len(), "a code is explained twice");
+    let mut raised = all_codes();
+    raised.insert(codes::SHAPE.to_owned());
+    let missing: Vec<_> = raised.difference(&names).collect();
+    assert!(missing.is_empty(), "codes.md does not explain {missing:?}");
+    let stale: Vec<_> = names.difference(&raised).collect();
+    assert!(stale.is_empty(), "nothing raises {stale:?}");
+    for text in explained {
+        let code = text.code;
+        assert!(text.meaning.len() > 20 && text.remedy.len() > 10, "{code}");
+        let Some(example) = text.example else {
+            assert!(WITHOUT_EXAMPLE.contains(&code), "{code} has no example");
+            continue;
+        };
+        let name = "example.hqc";
+        let files = BTreeMap::from([(name.to_owned(), example)]);
+        let variables = BTreeMap::new();
+        let world = MemoryWorld { files, variables };
+        let given = compile(&mut Sources::default(), &world, name);
+        let found: Vec<_> = given.iter().map(|error| error.code.as_str()).collect();
+        let is_it =
+            |found: &&str| *found == code || code == codes::SHAPE && found.starts_with("shape::");
+        assert!(
+            found.iter().any(is_it),
+            "the example of {code} gives {found:?}"
+        );
+    }
 }

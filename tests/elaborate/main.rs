@@ -6,7 +6,7 @@ use hqcc_compiler::diagnostic::{Diagnostic, render_all};
 use hqcc_compiler::elaborate::{
     Network, Project, Size, Study, apply, fitting, load, network, resolved, study,
 };
-use hqcc_compiler::experiment::{Keep, Loss, Metric, Optimiser, Source};
+use hqcc_compiler::experiment::{Cases, Keep, Kits19, Loss, Metric, Optimiser, Source};
 use hqcc_compiler::graph::{Parameter, ParameterKind};
 use hqcc_compiler::ops::{DROPOUT_KEY, Dropout};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
@@ -327,11 +327,9 @@ fn sections_resolve_with_their_origins() {
     assert_eq!(study.train.loss, [(1.0, Loss::Bce), (1.0, Loss::Dice)]);
     assert_eq!(study.train.keep, Keep::Best(Metric::Dsc));
     let data = study.data.as_ref().expect("data");
-    assert_eq!(data.root.as_deref(), Some("../kits"));
-    assert_eq!(
-        (data.layout, data.train.as_str()),
-        (Source::Kits19, "0..180")
-    );
+    let root = Some("../kits".into());
+    assert_eq!(data.source, Source::Kits19(Kits19 { root }));
+    assert_eq!(data.train, Cases::from(0..180));
     let Optimiser::Adam {
         lr, weight_decay, ..
     } = study.train.optim
@@ -377,10 +375,8 @@ fn what_is_resolved_runs_again_to_the_same() {
 #[test]
 fn unset_variables_are_warned_about() {
     let tried = attempt(QUNET, &[]).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(
-        tried.study.data.as_ref().and_then(|data| data.root.clone()),
-        None
-    );
+    let source = tried.study.data.as_ref().map(|data| &data.source);
+    assert_eq!(source, Some(&Source::Kits19(Kits19 { root: None })));
     assert_eq!(tried.study.warnings.len(), 1);
 }
 

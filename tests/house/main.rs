@@ -29,7 +29,7 @@ const ORDER: Order = &[
     "runtime/executor",
     "runtime/durable runtime/random runtime/tensor runtime/lib",
     "compiler/lib",
-    "compiler/elaborate compiler/steps compiler/summary compiler/generation compiler/dot",
+    "compiler/elaborate compiler/steps compiler/summary compiler/generation compiler/dot compiler/reference",
     "compiler/experiment",
     "compiler/passes",
     "compiler/ops",
@@ -38,7 +38,7 @@ const ORDER: Order = &[
     "compiler/graph compiler/quantum compiler/wgsl",
     "compiler/tensor_type",
     "compiler/names compiler/syntax",
-    "compiler/diagnostic",
+    "compiler/diagnostic compiler/cases compiler/codes",
     "compiler/syntax/span",
 ];
 
@@ -56,14 +56,6 @@ const KNOWN: &[&[&str]] = &[
         "runtime/src/data/cache.rs",
         "runtime/src/data/preprocess.rs",
         "runtime/src/data/store.rs",
-    ],
-    &[
-        "runtime/src/data/error.rs",
-        "runtime/src/data/header.rs",
-        "runtime/src/data/kits19.rs",
-        "runtime/src/data/phantom.rs",
-        "runtime/src/data/settings.rs",
-        "runtime/src/data/volume.rs",
     ],
     &[
         "runtime/src/weights/file.rs",

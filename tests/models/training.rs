@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hqcc::cpu::CpuExecutor;
-use hqcc::data::{Cases, DataSettings, Dataset, Layout, PhantomSettings};
+use hqcc::data::{Cases, DataSettings, Dataset, Phantom, Preprocessing, Source};
 use hqcc::executor::Executor;
 use hqcc::train::checkpoint::Position;
 use hqcc::train::folder::RunFolder;
@@ -98,14 +98,16 @@ fn program(file: &str, settings: &[&str], samples: &SliceSamples) -> Program {
 
 fn samples() -> SliceSamples {
     let settings = DataSettings {
-        layout: Layout::Phantom,
-        size: [SIDE, SIDE],
-        train: Cases::from(0..2),
-        test: Cases::from(2..3),
-        phantom: PhantomSettings {
+        source: Source::Phantom(Phantom {
             slices: 12,
             pixels: 48,
-            ..PhantomSettings::default()
+            ..Phantom::default()
+        }),
+        train: Cases::from(0..2),
+        test: Cases::from(2..3),
+        preprocessing: Preprocessing {
+            size: [SIDE, SIDE],
+            ..Preprocessing::default()
         },
         ..DataSettings::default()
     };

@@ -127,17 +127,39 @@ fn every_broken_item_is_reported() {
 #[test]
 fn settings_from_the_command_line() {
     let mut sources = Sources::default();
-    let entry = parse_setting(&mut sources, "train.epochs=5").expect("a setting");
+    let mut read = |text: &str| {
+        parse_setting(&mut sources, text, &|key| {
+            (key.last()?.name == "root").then_some(&["none"][..])
+        })
+    };
+    let entry = read("train.epochs=5").expect("a setting");
     assert_eq!(entry.key.len(), 2);
     assert_eq!(entry.value.kind, ExprKind::Int(5));
-    assert_eq!(sources.name(entry.value.span.file), "<-s train.epochs=5>");
-    assert_eq!(sources.slice(entry.value.span), "5");
-    let entry = parse_setting(&mut sources, "data.root=../kits").expect("a path");
-    assert_eq!(entry.value.kind, ExprKind::Str("../kits".to_owned()));
-    assert!(parse_setting(&mut sources, "train.epochs").is_err());
-    assert!(parse_setting(&mut sources, "train.epochs=").is_err());
-    assert!(parse_setting(&mut sources, "=5").is_err());
-    assert!(parse_setting(&mut sources, "a=[1, (2]").is_err());
+    for (text, path) in [
+        ("data.root=../kits", "../kits"),
+        ("data.root= a (b ", "a (b"),
+        ("data.root=12", "12"),
+        ("data.root=\"a b\"", "a b"),
+    ] {
+        let value = read(text).expect("a path").value;
+        assert_eq!(value.kind, ExprKind::Str(path.to_owned()), "{text}");
+    }
+    let none = read("data.root=none").expect("a word").value;
+    assert_eq!(none.kind, ExprKind::Name("none".to_owned()));
+    let call = read("data.root=env(\"KITS\")").expect("a call").value;
+    assert!(matches!(call.kind, ExprKind::Call(..)));
+    for wrong in [
+        "train.epochs",
+        "train.epochs=",
+        "=5",
+        "a=[1, (2]",
+        "train.epochs=../kits",
+    ] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    let span = entry.value.span;
+    assert_eq!(sources.name(span.file), "<-s train.epochs=5>");
+    assert_eq!(sources.slice(span), "5");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 
 use super::state::{Elaborator, Frame, Outcome, Place, Reported};
 use super::value::Value;
+use crate::cases::Cases;
 use crate::diagnostic::{bail, error, list, nearest, suggest};
 use crate::setting::{Kind, Setting, SettingValue, Settings};
 use crate::syntax::ast::{Argument, Expr, ExprKind, Parameter};
@@ -118,32 +119,63 @@ enum Misfit<'v> {
 }
 
 fn fitted(kind: Kind, value: &Value) -> Result<SettingValue, Misfit<'_>> {
-    match (kind, value) {
-        (Kind::Int { min, max }, Value::Int(value)) if (min..=max).contains(value) => {
-            Ok(SettingValue::Int(*value))
+    let fitted = match (kind, value) {
+        (Kind::Int { .. } | Kind::Odd { .. }, Value::Int(value)) => SettingValue::Int(*value),
+        (Kind::Int { .. } | Kind::Odd { .. }, _) => return Err(Misfit::Kind("a whole number")),
+        (Kind::Float(_), value) => {
+            SettingValue::Float(value.as_float().ok_or(Misfit::Kind("a number"))?)
         }
-        (Kind::Int { min, max }, Value::Int(_)) => {
-            Err(Misfit::Limits(format!("lie between {min} and {max}")))
+        (Kind::Bool, Value::Bool(value)) => SettingValue::Bool(*value),
+        (Kind::Bool, _) => return Err(Misfit::Kind("true or false")),
+        (Kind::Word(words) | Kind::Size(words) | Kind::Path(words), Value::Word(word))
+            if words.contains(&word.as_str()) =>
+        {
+            SettingValue::Word(word.clone())
         }
-        (Kind::Int { .. }, _) => Err(Misfit::Kind("a whole number")),
-        (Kind::Float(limits), value) => {
-            let number = value.as_float().ok_or(Misfit::Kind("a number"))?;
-            match limits.refusal(number) {
-                None => Ok(SettingValue::Float(number)),
-                Some(refusal) => Err(Misfit::Limits(refusal)),
+        (Kind::Word(words), Value::Word(word)) => return Err(Misfit::Word(word, words)),
+        (Kind::Word(_), _) => return Err(Misfit::Kind("a word")),
+        (Kind::Range | Kind::Size(_), Value::List(list)) => {
+            let numbers: Option<Vec<f64>> = list.items().iter().map(Value::as_float).collect();
+            match numbers.as_deref() {
+                Some(&[a, b]) => SettingValue::Pair([a, b]),
+                _ => return Err(Misfit::Kind("two numbers in brackets")),
             }
         }
-        (Kind::Bool, Value::Bool(value)) => Ok(SettingValue::Bool(*value)),
-        (Kind::Bool, _) => Err(Misfit::Kind("true or false")),
-        (Kind::Word(words), Value::Word(word)) => match words.contains(&word.as_str()) {
-            true => Ok(SettingValue::Word(word.clone())),
-            false => Err(Misfit::Word(word, words)),
-        },
-        (Kind::Word(_), _) => Err(Misfit::Kind("a word")),
-        (Kind::Circuit, _) => Err(Misfit::Kind("a circuit")),
-        (Kind::Names, _) => Err(Misfit::Kind("a list of names")),
-        (Kind::Path, _) => Err(Misfit::Kind("a path")),
+        (Kind::Range | Kind::Size(_), _) => return Err(Misfit::Kind("two numbers in brackets")),
+        (Kind::Cases, value) => SettingValue::Cases(cases(value)?),
+        (Kind::Path(_), Value::Str(text)) => SettingValue::Text(text.to_string()),
+        (Kind::Path(_), _) => return Err(Misfit::Kind("a path in quotes")),
+        (Kind::Circuit, _) => return Err(Misfit::Kind("a circuit")),
+        (Kind::Other(what), _) => return Err(Misfit::Kind(what)),
+    };
+    match kind.refusal(&fitted) {
+        None => Ok(fitted),
+        Some(refusal) => Err(Misfit::Limits(refusal)),
     }
+}
+
+/// Case numbers: a range, a number, or a list of both.
+fn cases(value: &Value) -> Result<Cases, Misfit<'static>> {
+    let parts = match value {
+        Value::List(list) => list.items(),
+        one => std::slice::from_ref(one),
+    };
+    let range = |part: &Value| {
+        let (from, to) = match *part {
+            Value::Range {
+                from,
+                to,
+                inclusive,
+            } => (from, to.saturating_add(i64::from(inclusive))),
+            Value::Int(one) => (one, one.saturating_add(1)),
+            _ => return Err(Misfit::Kind("case numbers such as `0..180`")),
+        };
+        let outside = |_| Misfit::Limits(format!("name cases from 0 to {}", Cases::END - 1));
+        let from = u32::try_from(from).map_err(outside)?;
+        Ok(from..u32::try_from(to).map_err(outside)?)
+    };
+    let ranges: Result<_, _> = parts.iter().map(range).collect();
+    ranges.map(Cases)
 }
 
 impl Elaborator<'_> {
@@ -258,10 +290,7 @@ impl Elaborator<'_> {
         let mut result = Ok(());
         for (setting, argument, ()) in &matched.given {
             let setting: &Setting = (*setting).borrow();
-            let value = self.argument(argument, Some(setting), frame, &Place::within(frame));
-            let value =
-                value.and_then(|value| self.convert(setting, &value, &argument.value, frame));
-            match value {
+            match self.value(setting, &argument.value, frame) {
                 Ok(value) => given.0.extend(value.map(|value| (setting.name, value))),
                 Err(reported) => result = Err(reported),
             }
@@ -269,6 +298,24 @@ impl Elaborator<'_> {
         result?;
         self.complete(callee, &matched, span)?;
         Ok(given)
+    }
+
+    /// The value that an expression gives a setting; none for an `auto` that is the default.
+    ///
+    /// # Errors
+    /// Reported.
+    pub fn value(
+        &mut self,
+        setting: &Setting,
+        expr: &Expr,
+        frame: &Frame,
+    ) -> Outcome<Option<SettingValue>> {
+        let argument = Argument {
+            name: None,
+            value: expr.clone(),
+        };
+        let value = self.argument(&argument, Some(setting), frame, &Place::within(frame))?;
+        self.convert(setting, &value, expr, frame)
     }
 
     /// The value of an argument. A bare word that its setting knows is taken literally, even if something of that name
@@ -281,9 +328,10 @@ impl Elaborator<'_> {
         place: &Place,
     ) -> Outcome<Value> {
         match (&argument.value.kind, setting.map(|s| s.kind)) {
-            (ExprKind::Name(word), Some(Kind::Word(words))) if words.contains(&word.as_str()) => {
-                Ok(Value::Word(word.clone()))
-            }
+            (
+                ExprKind::Name(word),
+                Some(Kind::Word(words) | Kind::Size(words) | Kind::Path(words)),
+            ) if words.contains(&word.as_str()) => Ok(Value::Word(word.clone())),
             // A circuit is found by its name, which is no value.
             (_, Some(Kind::Circuit)) => Ok(Value::Poison),
             _ => self.eval(&argument.value, frame, &place.inner()),

@@ -6,6 +6,7 @@ use super::project::{Module, Project, name_of};
 use super::state::{Elaborator, Frame};
 use super::value::Value;
 use crate::diagnostic::{Diagnostic, error, suggest};
+use crate::experiment::path_words;
 use crate::syntax::ast::*;
 use crate::syntax::span::{Sources, Span, World, resolve_import, standard, standard_files};
 use crate::syntax::{parse, parse_setting};
@@ -34,7 +35,7 @@ pub fn load(
         mild: Vec::new(),
     };
     for text in settings {
-        match parse_setting(loader.sources, text) {
+        match parse_setting(loader.sources, text, &path_words) {
             Ok(entry) => loader.settings.push(entry),
             Err(error) => loader.mild.push(error),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::state::{PlacedRule, Size};
 use super::value::Value;
 use crate::diagnostic::Diagnostic;
-use crate::experiment::{DataConfig, PredictConfig, Resolved, SweepAxis, TrainConfig};
+use crate::experiment::{DataSettings, PredictConfig, Resolved, TrainConfig};
 use crate::names::NameMap;
 use crate::syntax::span::Span;
 
@@ -31,11 +31,9 @@ pub struct Study {
     /// The place of its loss, if it is given.
     pub(super) loss: Option<Span>,
     /// The data to train on.
-    pub data: Option<DataConfig>,
+    pub data: Option<DataSettings>,
     /// The `predict` section, defaults where there is none.
     pub predict: PredictConfig,
-    /// The `sweep` section.
-    pub sweep: Vec<SweepAxis>,
     /// Every setting with its origin.
     pub resolved: Vec<Resolved>,
     /// What is remarkable but no error.
@@ -63,7 +61,9 @@ impl Study {
 
     /// The size of the network's input for a batch, as the data gives it.
     pub fn size(&self, batch: usize) -> Size {
-        let [height, width] = self.data.as_ref().map_or([256, 256], |data| data.size);
+        let data = self.data.as_ref();
+        let preprocessing = data.map(|data| data.preprocessing.clone());
+        let [height, width] = preprocessing.unwrap_or_default().size;
         Size {
             batch,
             channels: 1,

@@ -28,6 +28,17 @@ impl Loss {
         ("dice", Self::Dice),
         ("cross_entropy", Self::CrossEntropy),
     ];
+
+    /// What it computes.
+    pub fn doc(self) -> &'static str {
+        match self {
+            Self::Bce => "mean over all pixels of the binary cross-entropy of logits",
+            Self::Dice => "1 less the mean over samples of the soft Dice coefficient",
+            Self::CrossEntropy => {
+                "mean over pixels of the cross-entropy over classes, one channel each"
+            }
+        }
+    }
 }
 
 /// Name of a network's output: its logits, the last head where there are several.

@@ -7,5 +7,5 @@ pub mod parse;
 pub mod print;
 pub mod span;
 
-pub use parse::{parse, parse_setting};
+pub use parse::{parse, parse_setting, parse_value};
 pub use print::{format_source, print};

@@ -74,7 +74,14 @@ pub fn parse(sources: &Sources, file: FileId) -> (File, Vec<Diagnostic>) {
 
 /// Parses an override such as `train.epochs=5` into an entry. Its text is
 /// added to the sources as the file `<-s train.epochs=5>`.
-pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnostic> {
+///
+/// `path` gives the words that a setting takes besides a path, and nothing for a setting that is no path. A shell takes quotes away,
+/// so here the value of such a setting is the path itself, unless it is one of the words, a call such as `env("ROOT")`, or in quotes.
+pub fn parse_setting(
+    sources: &mut Sources,
+    text: &str,
+    path: &dyn Fn(&[Ident]) -> Option<&'static [&'static str]>,
+) -> Result<Entry, Diagnostic> {
     let file = sources.add(format!("<-s {}>", text.replace('\n', " ")), text);
     let text = sources.text(file);
     let whole = Span::new(file, 0, text.len());
@@ -85,10 +92,6 @@ pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnos
                 .help("write `-s path=value`, for example `-s train.epochs=5`"),
         );
     };
-    let found = cut(file, text);
-    if let Some(error) = found.errors.into_iter().next() {
-        return Err(error);
-    }
     let key_builder = Builder {
         file,
         offset: 0,
@@ -96,15 +99,28 @@ pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnos
     };
     let key = key_builder.parse(Rule::setting, key)?;
     let key = key_builder.key(Parts::of(key).next()?)?;
-    let offset = text.len() - value.len();
-    let builder = Builder {
-        offset,
-        ..key_builder
+    let bare = value.trim();
+    let written_out = |words: &&[&str]| {
+        bare.is_empty()
+            || bare.starts_with(['"'])
+            || bare.starts_with("env(")
+            || words.contains(&bare)
     };
-    let value = match builder.parse(Rule::value, value) {
-        Ok(pair) => builder.expression(Parts::of(pair).next()?)?.0,
-        // A path on the command line need not be quoted twice.
-        Err(error) => bare_text(value, file, offset).ok_or(error)?,
+    let value = match path(&key).filter(|words| !written_out(words)) {
+        Some(_) => {
+            let start = text.len() - value.trim_start().len();
+            Expr {
+                kind: ExprKind::Str(bare.to_owned()),
+                span: Span::new(file, start, start + bare.len()),
+            }
+        }
+        None => {
+            if let Some(error) = cut(file, text).errors.into_iter().next() {
+                return Err(error);
+            }
+            let offset = text.len() - value.len();
+            value_at(file, offset, value)?
+        }
     };
     Ok(Entry {
         key,
@@ -113,14 +129,19 @@ pub fn parse_setting(sources: &mut Sources, text: &str) -> Result<Entry, Diagnos
     })
 }
 
-/// Text such as `../data/kits19` that is no expression but can only be meant as a string.
-fn bare_text(text: &str, file: FileId, offset: usize) -> Option<Expr> {
-    let bare = |c: char| c.is_alphanumeric() || "/._-~+@:\\ ".contains(c);
-    let is_path = text.contains(['/', '\\']) && text.chars().all(bare);
-    is_path.then(|| Expr {
-        kind: ExprKind::Str(text.to_owned()),
-        span: Span::new(file, offset, offset + text.len()),
-    })
+/// Parses a value such as the default of a setting, which is in no file. Its places count as lying in `file`.
+pub fn parse_value(file: FileId, text: &str) -> Result<Expr, Diagnostic> {
+    value_at(file, 0, text)
+}
+
+fn value_at(file: FileId, offset: usize, text: &str) -> Result<Expr, Diagnostic> {
+    let builder = Builder {
+        file,
+        offset,
+        comments: &[],
+    };
+    let pair = builder.parse(Rule::value, text)?;
+    Ok(builder.expression(Parts::of(pair).next()?)?.0)
 }
 
 /// Turns the pairs of one item into tree; `offset` is where the item's text begins in its file.

@@ -180,7 +180,7 @@ fn entries(row: &LayerRow, adapters: bool, unused: bool) -> Vec<String> {
 fn check_data(experiment: &Experiment, format: MessageFormat) -> Result<(), Failure> {
     let settings = experiment.data()?;
     let bar = Bar::start("reading data", 0);
-    let report = data::check(&settings, &|done, total| {
+    let report = data::check(settings, &|done, total| {
         bar.length(total as u64);
         bar.set(done as u64);
     });

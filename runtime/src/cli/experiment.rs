@@ -6,7 +6,6 @@ use hqcc_compiler::diagnostic::Diagnostic;
 use hqcc_compiler::elaborate::{self, Copied, Network, Project, Size, Study};
 use hqcc_compiler::program::{Entry, FORMAT, Program};
 use hqcc_compiler::steps::{self, Recipe, StepError};
-use hqcc_compiler::syntax::print::quote;
 use hqcc_compiler::syntax::span::{Sources, World};
 
 use super::Failure;
@@ -45,11 +44,7 @@ impl Experiment {
         format: MessageFormat,
     ) -> Result<Self, Failure> {
         let mut sources = Sources::default();
-        let settings: Vec<String> = settings
-            .iter()
-            .map(|setting| with_quotes(setting))
-            .collect();
-        let project = match elaborate::load(&mut sources, &*world, path, &settings) {
+        let project = match elaborate::load(&mut sources, &*world, path, settings) {
             Ok(project) => project,
             Err(errors) => return Err(reported(&errors, &sources, format)),
         };
@@ -196,11 +191,10 @@ impl Experiment {
     ///
     /// # Errors
     /// There is no data section.
-    pub fn data(&self) -> Result<DataSettings, Failure> {
-        let config = self.study.data.as_ref().ok_or_else(|| {
+    pub fn data(&self) -> Result<&DataSettings, Failure> {
+        self.study.data.as_ref().ok_or_else(|| {
             Failure::new("the file names no data: add `data NAME = phantom { ... }` and `data = NAME` in `train`")
-        })?;
-        Ok(serde_json::from_value(serde_json::to_value(config)?)?)
+        })
     }
 
     /// The text with all settings spelled out, and the files that it imports.
@@ -218,22 +212,6 @@ fn reported(errors: &[Diagnostic], sources: &Sources, format: MessageFormat) -> 
 
 fn step_failure(error: StepError) -> Failure {
     Failure::new(error)
-}
-
-/// Puts the quotes around a path that a shell has taken away: `data.root=volumes` is `data.root="volumes"`.
-fn with_quotes(setting: &str) -> String {
-    let Some((key, value)) = setting.split_once('=') else {
-        return setting.to_owned();
-    };
-    let value = value.trim();
-    let is_path = matches!(key.trim().rsplit('.').next(), Some("root" | "cache"));
-    let written_out =
-        value.starts_with('"') || value.starts_with("env(") || ["auto", "off"].contains(&value);
-    if is_path && !written_out {
-        format!("{key}={}", quote(value))
-    } else {
-        setting.to_owned()
-    }
 }
 
 /// The sizes of the batches that so many samples make: the full one and the last, smaller one.
@@ -255,20 +233,6 @@ fn entry_name(role: &str, size: usize, batch: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_get_the_quotes_that_the_shell_took() {
-        assert_eq!(with_quotes("data.root=../a b"), "data.root=\"../a b\"");
-        for kept in [
-            "data.root=\"a\"",
-            "data.root=env(\"A\")",
-            "data.cache=off",
-            "train.epochs=5",
-            "what",
-        ] {
-            assert_eq!(with_quotes(kept), kept);
-        }
-    }
 
     #[test]
     fn the_last_batch_has_its_own_size() {

@@ -89,7 +89,7 @@ impl Export {
             checkpoint: &checkpoint.display().to_string(),
             input: &network.input,
             classes: classes.unwrap_or(1),
-            data: &data,
+            data: &data.preprocessing,
             size: [size.height, size.width],
             threshold: experiment.study.predict.threshold,
         });

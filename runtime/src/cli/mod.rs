@@ -13,6 +13,7 @@ mod device;
 mod devices;
 mod eval;
 mod experiment;
+mod explain;
 mod export;
 mod failure;
 mod fmt;
@@ -76,6 +77,7 @@ enum Command {
     Phantom(phantom::Phantom),
     Bench(bench::Bench),
     Ops(ops::Ops),
+    Explain(explain::Explain),
     Completions(completions::Completions),
 }
 
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Phantom(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Ops(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match done {

@@ -5,10 +5,12 @@ use hqcc_compiler::ops::{LAYERS, OPS};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::rewrite::{METHODS, POSTS};
 use hqcc_compiler::quantum::gates::GATES;
-use hqcc_compiler::setting::{Kind, Setting};
+use hqcc_compiler::reference::{self, Group};
+use hqcc_compiler::setting::Setting;
 
 use super::Failure;
 use super::args::print;
+use super::explain;
 use crate::report::table::{Align, Table};
 
 /// What to list.
@@ -20,15 +22,18 @@ enum Which {
     Rules,
     /// Gates that a circuit is made of.
     Gates,
+    /// Settings of sections and optimisers, with their limits.
+    Settings,
     /// Operations of the graph.
     Graph,
 }
 
-/// List the layers, losses, rules and gates of the language, and the operations of the graph.
+/// List the layers, losses, rules, gates and settings of the language, and the operations of the graph.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     hqcc ops\n  \
-    hqcc ops gates")]
+    hqcc ops gates\n  \
+    hqcc ops settings")]
 pub struct Ops {
     /// One list only.
     which: Option<Which>,
@@ -47,6 +52,9 @@ impl Ops {
         }
         if wanted(Which::Gates) {
             lists.push(gates());
+        }
+        if wanted(Which::Settings) {
+            lists.push(settings());
         }
         if wanted(Which::Graph) {
             lists.push(graph());
@@ -95,18 +103,9 @@ fn rules() -> String {
 }
 
 fn setting(setting: &Setting) -> String {
-    let kind = match setting.kind {
-        Kind::Int { .. } => "int".to_owned(),
-        Kind::Float(_) => "float".to_owned(),
-        Kind::Bool => "bool".to_owned(),
-        Kind::Word(words) => words.join("|"),
-        Kind::Circuit => "circuit".to_owned(),
-        Kind::Names => "names".to_owned(),
-        Kind::Path => "path".to_owned(),
-    };
     match setting.default {
         Some(default) => format!("{} = {default}", setting.name),
-        None => format!("{}: {kind}", setting.name),
+        None => format!("{}: {}", setting.name, setting.kind),
     }
 }
 
@@ -126,6 +125,17 @@ fn gates() -> String {
         ]);
     }
     table.to_string()
+}
+
+fn settings() -> String {
+    let group = |group: &Group| format!("{}\n{}", group.title, explain::settings(&group.settings));
+    let mut texts: Vec<String> = reference::groups().iter().map(group).collect();
+    let mut losses = words(["loss", "what it computes"]);
+    for (name, loss) in Loss::ALL {
+        losses.row([*name, loss.doc()]);
+    }
+    texts.push(losses.to_string());
+    texts.join("\n")
 }
 
 fn graph() -> String {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Failure;
 use super::args::{Bar, print};
-use crate::data::{PhantomSettings, write_phantom};
+use crate::data::{self, write_phantom};
 
 /// Write made-up CT volumes with kidneys and tumours, in the layout of KiTS19.
 ///
@@ -24,16 +24,16 @@ pub struct Phantom {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     cases: u32,
     /// Slices of a volume.
-    #[arg(long, default_value_t = PhantomSettings::default().slices)]
+    #[arg(long, default_value_t = data::Phantom::default().slices)]
     slices: usize,
     /// Rows and columns of a slice.
-    #[arg(long, default_value_t = PhantomSettings::default().pixels)]
+    #[arg(long, default_value_t = data::Phantom::default().pixels)]
     pixels: usize,
     /// Share of the cases that have a tumour, 0 to 1.
-    #[arg(long, default_value_t = PhantomSettings::default().tumors)]
+    #[arg(long, default_value_t = data::Phantom::default().tumors)]
     tumors: f64,
     /// Seed; another seed gives other patients.
-    #[arg(long, default_value_t = PhantomSettings::default().seed)]
+    #[arg(long, default_value_t = data::Phantom::default().seed)]
     seed: u64,
 }
 
@@ -48,7 +48,7 @@ impl Phantom {
             tumors,
             seed,
         } = self;
-        let settings = PhantomSettings {
+        let settings = data::Phantom {
             seed,
             slices,
             pixels,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hqcc_compiler::dot::{DotOptions, to_dot};
+use hqcc_compiler::experiment::Source;
 use hqcc_compiler::syntax::print::quote;
 
 use super::Failure;
@@ -124,8 +125,11 @@ impl RunCommand {
 
 /// A setting that makes the root of the data independent of the working directory.
 fn absolute_root(experiment: &Experiment) -> Option<String> {
-    let root = experiment.study.data.as_ref()?.root.as_ref()?;
-    if Path::new(root).is_absolute() {
+    let Source::Kits19(settings) = &experiment.study.data.as_ref()?.source else {
+        return None;
+    };
+    let root = settings.root.as_ref()?;
+    if root.is_absolute() {
         return None;
     }
     let absolute = std::path::absolute(root).ok()?;

@@ -70,7 +70,7 @@ impl Session {
     ) -> Result<Self, Failure> {
         let settings = experiment.data()?;
         let bar = Bar::start("reading data", 0);
-        let dataset = Dataset::open(&settings, run_folder, &|progress| {
+        let dataset = Dataset::open(settings, run_folder, &|progress| {
             bar.length(progress.total as u64);
             bar.set(progress.done as u64);
         });

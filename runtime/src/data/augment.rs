@@ -1,7 +1,7 @@
 //! Random changes to training samples, each a function of seed, epoch and sample alone.
 
-use super::settings::Augment;
 use crate::random::Stream;
+use hqcc_compiler::experiment::Augment;
 
 /// Changes one sample in place.
 ///

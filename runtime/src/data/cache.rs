@@ -1,6 +1,6 @@
 //! The cache of preprocessed slices: one file per case, named by what went in.
 //!
-//! A name is the hash of both files' content and of every setting that matters, so a cache never serves stale samples and
+//! A name is the hash of both files' content and of the preprocessing settings, so a cache never serves stale samples and
 //! needs no clearing for correctness. Files appear by rename, so concurrent runs may fill one cache. Layout, little endian:
 //! magic, count, rows, columns, then slice and rectangle of each sample (u32 each), the hash of all that; then per sample
 //! the image (f32), the mask (u8) and their hash.
@@ -8,13 +8,14 @@
 use super::error::DataError;
 use super::kits19::{self, CaseFiles};
 use super::preprocess::{Record, Rect, case_records};
-use super::settings::DataSettings;
 use super::store::Place;
 use super::volume::write_whole;
-use std::fs::File;
+use hqcc_compiler::experiment::{Cache, Preprocessing};
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 /// First bytes of a cache file; another layout gets another number.
 const MAGIC: &[u8; 8] = b"hqccsl01";
@@ -25,13 +26,15 @@ const ENTRY: usize = 20;
 
 /// The folder of the cache, `None` where there is to be none: the setting, else HQCC_CACHE, else `.hqcc-cache` beside the
 /// run folder.
-pub fn folder(setting: &str, run_folder: &Path) -> Option<PathBuf> {
-    let named = |text: &str| (text != "off").then(|| PathBuf::from(text));
-    if setting != "auto" {
-        return named(setting);
+pub fn folder(setting: &Cache, run_folder: &Path) -> Option<PathBuf> {
+    match setting {
+        Cache::Off => return None,
+        Cache::Folder(folder) => return Some(folder.clone()),
+        Cache::Auto => {}
     }
     match std::env::var("HQCC_CACHE") {
-        Ok(text) if !text.is_empty() => named(&text),
+        Ok(text) if text == "off" => None,
+        Ok(text) if !text.is_empty() => Some(PathBuf::from(text)),
         _ => Some(
             run_folder
                 .parent()
@@ -48,7 +51,7 @@ pub struct CachedCase {
     places: Vec<Place>,
     size: [usize; 2],
     source: CaseFiles,
-    settings: DataSettings,
+    settings: Preprocessing,
     rebuild: Mutex<()>,
 }
 
@@ -59,7 +62,7 @@ impl CachedCase {
     pub fn open(
         folder: &Path,
         source: &CaseFiles,
-        settings: &DataSettings,
+        settings: &Preprocessing,
     ) -> Result<CachedCase, DataError> {
         let key = key(folder, source, settings)?;
         let path = folder.join(format!("{key}.slices"));
@@ -122,43 +125,29 @@ fn head_bytes(samples: usize) -> usize {
 }
 
 /// What a cache file is named by: everything that its content depends on.
-fn key(folder: &Path, source: &CaseFiles, settings: &DataSettings) -> Result<String, DataError> {
-    let s = settings;
+fn key(folder: &Path, source: &CaseFiles, settings: &Preprocessing) -> Result<String, DataError> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(MAGIC);
     hasher.update(content_hash(folder, &source.image)?.as_bytes());
     hasher.update(content_hash(folder, &source.labels)?.as_bytes());
-    let choice = format!(
-        "{:?} {:?} {:?} {:?} {} {} {:?} {} {:?} {} {:?}",
-        s.task,
-        s.window,
-        s.size,
-        s.mode,
-        s.mean,
-        s.median,
-        s.select,
-        s.min_pixels.max(1),
-        s.crop,
-        s.pad,
-        s.kidney_mask
-    );
-    hasher.update(choice.as_bytes());
+    // The whole value, so that a setting that is added to it is part of the name from its first day.
+    let failed = |error: serde_json::Error| DataError::io(folder)(error.into());
+    hasher.update(&serde_json::to_vec(settings).map_err(failed)?);
     Ok(hasher.finalize().to_hex()[..40].to_owned())
 }
 
-/// Hash of a file's content. It is kept by path, length and time of change, so that a large file is read once only.
+/// Hash of a file's content. It is remembered by the file's [`state`], so that a large file is read once only.
 fn content_hash(folder: &Path, path: &Path) -> Result<String, DataError> {
+    let now = SystemTime::now();
     let meta = path.metadata().map_err(DataError::io(path))?;
     let full = path.canonicalize().map_err(DataError::io(path))?;
-    let changed = meta
-        .modified()
-        .ok()
-        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |d| d.as_nanos());
-    let name = format!("{} {} {changed}", full.display(), meta.len());
-    let name = &blake3::hash(name.as_bytes()).to_hex()[..40];
-    let known = folder.join("content").join(name);
-    if let Ok(text) = std::fs::read_to_string(&known)
+    let known = state(&meta, now).map(|state| {
+        let name = format!("{} {state}", full.display());
+        let name = &blake3::hash(name.as_bytes()).to_hex()[..40];
+        folder.join("content").join(name)
+    });
+    if let Some(known) = &known
+        && let Ok(text) = std::fs::read_to_string(known)
         && blake3::Hash::from_hex(text.trim()).is_ok()
     {
         return Ok(text.trim().to_owned());
@@ -167,8 +156,41 @@ fn content_hash(folder: &Path, path: &Path) -> Result<String, DataError> {
     let file = File::open(path).map_err(DataError::io(path))?;
     hasher.update_reader(file).map_err(DataError::io(path))?;
     let hash = hasher.finalize().to_hex().to_string();
-    write_whole(&known, |out| out.write_all(hash.as_bytes())).map_err(as_cache)?;
+    if let Some(known) = &known {
+        write_whole(known, |out| out.write_all(hash.as_bytes())).map_err(as_cache)?;
+    }
     Ok(hash)
+}
+
+/// What cannot stay the same when a file's content changes; `None` where the content must be hashed to know.
+///
+/// The time of modification can be set back, by `touch` or by a program that unpacks or synchronises files. The time of the
+/// last change of the inode (ctime) cannot: the system sets it at every write and at every `touch`.
+#[cfg(unix)]
+fn state(meta: &Metadata, now: SystemTime) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    // File systems count time in steps of up to 2 s. Two changes within one step look the same, so the state of a file that
+    // changed just now identifies nothing yet.
+    const STEP: i64 = 2;
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    (meta.ctime().saturating_add(STEP) < i64::try_from(now).ok()?).then(|| {
+        format!(
+            "{} {} {} {}.{} {}.{}",
+            meta.dev(),
+            meta.ino(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec(),
+            meta.ctime(),
+            meta.ctime_nsec()
+        )
+    })
+}
+
+/// Elsewhere the system tells no time that programs cannot set.
+#[cfg(not(unix))]
+fn state(_meta: &Metadata, _now: SystemTime) -> Option<String> {
+    None
 }
 
 /// The places that a cache file announces; `None` where it is absent, damaged, or of the wrong length.
@@ -208,7 +230,7 @@ fn read_head(path: &Path, size: [usize; 2]) -> Option<Vec<Place>> {
 fn build(
     path: &Path,
     source: &CaseFiles,
-    settings: &DataSettings,
+    settings: &Preprocessing,
 ) -> Result<Vec<Place>, DataError> {
     let (volume, labels) = kits19::read(source)?;
     let records = case_records(&volume, &labels, settings)?;

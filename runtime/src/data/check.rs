@@ -1,11 +1,10 @@
 //! `hqcc check --data`: looks at every voxel before anything is trained.
 
+use super::case::Case;
 use super::error::DataError;
-use super::kits19::{self, CaseFiles, case_name};
-use super::phantom;
 use super::preprocess::{rectangles, selected};
-use super::settings::{DataSettings, Layout};
 use super::volume::{Labels, Volume};
+use hqcc_compiler::experiment::{DataSettings, Preprocessing};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -52,56 +51,34 @@ pub fn check(
     settings: &DataSettings,
     done: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<DataReport, DataError> {
-    settings.check()?;
+    DataError::settings(settings.faults())?;
     let mut errors = Vec::new();
-    let mut jobs: Vec<(&'static str, u32, Option<CaseFiles>)> = Vec::new();
+    let mut all: Vec<(&'static str, Case)> = Vec::new();
     for (split, cases) in [("train", &settings.train), ("test", &settings.test)] {
-        if cases.is_empty() {
-            errors.push(DataError::no_case(split));
-        }
-        match (settings.layout, &settings.root) {
-            (Layout::Kits19, Some(root)) => match kits19::find(root, cases, split) {
-                Ok(files) => jobs.extend(files.into_iter().map(|f| (split, f.case, Some(f)))),
-                Err(e) => errors.push(e),
-            },
-            (Layout::Kits19, None) | (Layout::Phantom, _) => {
-                jobs.extend(cases.iter().map(|c| (split, c, None)));
-            }
+        match Case::of(&settings.source, cases, split) {
+            Ok(found) => all.extend(found.into_iter().map(|case| (split, case))),
+            Err(e) => errors.push(e),
         }
     }
     let mut report = DataReport::default();
     // One case after the other: a volume may be large, and its slices are looked at in parallel.
-    for (i, (split, case, files)) in jobs.iter().enumerate() {
-        done(i, jobs.len());
-        let read = match files {
-            Some(files) => kits19::read(files),
-            None => Ok(phantom::generate(&settings.phantom, *case)),
-        };
-        match read {
+    for (i, (split, case)) in all.iter().enumerate() {
+        done(i, all.len());
+        match case.read() {
             Ok((volume, labels)) => {
-                let found = report_case(split, *case, &volume, &labels, settings);
+                let settings = &settings.preprocessing;
+                let found = report_case(split, case.number(), &volume, &labels, settings);
                 warn(&found, &volume, &mut report.warnings);
                 report.cases.push(found);
             }
             Err(e) => errors.push(e),
         }
     }
-    done(jobs.len(), jobs.len());
-    let shared: Vec<String> = settings
-        .train
-        .iter()
-        .filter(|c| settings.test.iter().any(|t| t == *c))
-        .map(case_name)
-        .collect();
-    if !shared.is_empty() {
-        report.warnings.push(format!(
-            "in both splits, so the test measures memory: {}",
-            shared.join(", ")
-        ));
-    }
+    done(all.len(), all.len());
     if errors.is_empty() {
         for (split, cases) in [("train", &settings.train), ("test", &settings.test)] {
             if report.samples(split) == 0 {
+                let settings = &settings.preprocessing;
                 errors.push(DataError::no_sample(split, cases.len(), settings));
             }
         }
@@ -114,7 +91,7 @@ fn report_case(
     case: u32,
     volume: &Volume,
     labels: &Labels,
-    settings: &DataSettings,
+    settings: &Preprocessing,
 ) -> CaseReport {
     let [slices, rows, columns] = volume.geometry.shape;
     let of_slice = |z: usize| {

@@ -1,19 +1,17 @@
 //! What can be wrong with data, said with the file, the fault and the way out.
 
-use super::settings::DataSettings;
+use hqcc_compiler::experiment::{Fault, Preprocessing};
 use std::path::{Path, PathBuf};
 
 /// A fault of the data or of the settings that choose it. Every message names where it is and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// A setting, or two settings together, that mean nothing.
-    #[error("data setting `{setting}`: {fault}")]
-    Setting {
-        /// Name of the setting as written in the `data` section.
-        setting: &'static str,
-        /// What is wrong with it and what it may be.
-        fault: String,
-    },
+    /// A setting outside its limits.
+    #[error("data setting {0}")]
+    Setting(Fault),
+    /// The layout of KiTS19 without a folder.
+    #[error("`data.root` is not set; give the folder that holds case_00000, case_00001, ...")]
+    NoRoot,
     /// The root folder is not there.
     #[error(
         "data root {} does not exist; set `data.root` to the folder that holds case_00000, case_00001, ... (or a folder `data` with them)",
@@ -187,27 +185,26 @@ impl DataError {
         }
     }
 
-    /// A split for which no case is named.
-    pub(super) fn no_case(split: &'static str) -> DataError {
-        DataError::EmptySplit {
-            split,
-            fault: format!("`{split}` names no case; write for example `{split} = 0..4`"),
-        }
+    /// Refuses settings that are outside their limits.
+    ///
+    /// # Errors
+    /// `Setting` for each of them.
+    pub(super) fn settings(faults: Vec<Fault>) -> Result<(), DataError> {
+        let errors = faults.into_iter().map(DataError::Setting);
+        DataError::all(errors.collect()).map_or(Ok(()), Err)
     }
 
     /// A split whose cases hold nothing that the settings choose.
     pub(super) fn no_sample(
         split: &'static str,
         cases: usize,
-        settings: &DataSettings,
+        settings: &Preprocessing,
     ) -> DataError {
         DataError::EmptySplit {
             split,
             fault: format!(
                 "no slice of its {cases} cases is chosen by `task = {}`, `select = {}` and `min_pixels = {}`",
-                format!("{:?}", settings.task).to_lowercase(),
-                format!("{:?}", settings.select).to_lowercase(),
-                settings.min_pixels
+                settings.task, settings.select, settings.min_pixels
             ),
         }
     }

@@ -1,8 +1,8 @@
 //! The layout of KiTS19: case_00000/imaging.nii.gz and segmentation.nii.gz under a root or its folder `data`.
 
 use super::error::DataError;
-use super::settings::Cases;
 use super::volume::{Labels, Volume};
+use hqcc_compiler::experiment::Cases;
 use std::path::{Path, PathBuf};
 
 /// The two files of a case.

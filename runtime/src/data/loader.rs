@@ -2,13 +2,13 @@
 
 use super::augment::augment;
 use super::cache::{self, CachedCase};
+use super::case::Case;
 use super::error::DataError;
-use super::kits19::{self, CaseFiles, case_name};
-use super::phantom;
+use super::kits19::case_name;
 use super::preprocess::{Rect, case_records};
-use super::settings::{Augment, Cases, DataSettings, Layout, Task};
 use super::store::CaseStore;
 use crate::random::Stream;
+use hqcc_compiler::experiment::{Augment, Cases, DataSettings, Preprocessing, Task};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,16 +108,16 @@ impl Dataset {
         run_folder: &Path,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Dataset, DataError> {
-        settings.check()?;
+        DataError::settings(settings.faults())?;
         let splits = [("train", &settings.train), ("test", &settings.test)];
+        // A case of both splits is prepared once.
+        let mut all = BTreeMap::new();
         for (split, cases) in splits {
-            if cases.is_empty() {
-                return Err(DataError::no_case(split));
-            }
+            let found = Case::of(&settings.source, cases, split)?;
+            all.extend(found.into_iter().map(|case| (case.number(), case)));
         }
-        let jobs = jobs(settings, splits)?;
         let cache = cache::folder(&settings.cache, run_folder);
-        let stores = prepare(settings, &jobs, cache.as_deref(), progress)?;
+        let stores = prepare(&settings.preprocessing, &all, cache.as_deref(), progress)?;
         let [train, test] = splits.map(|(name, cases)| Split::new(name, cases, settings, &stores));
         Ok(Dataset {
             train: Arc::new(train?),
@@ -126,35 +126,15 @@ impl Dataset {
     }
 }
 
-/// The cases of both splits, each once, with its files where it has any.
-fn jobs(
-    settings: &DataSettings,
-    splits: [(&'static str, &Cases); 2],
-) -> Result<BTreeMap<u32, Option<CaseFiles>>, DataError> {
-    let mut jobs = BTreeMap::new();
-    for (split, cases) in splits {
-        match (settings.layout, &settings.root) {
-            (Layout::Kits19, Some(root)) => {
-                let files = kits19::find(root, cases, split)?;
-                jobs.extend(files.into_iter().map(|f| (f.case, Some(f))));
-            }
-            (Layout::Kits19, None) | (Layout::Phantom, _) => {
-                jobs.extend(cases.iter().map(|c| (c, None)));
-            }
-        }
-    }
-    Ok(jobs)
-}
-
 /// Prepares every case, several at a time.
 fn prepare(
-    settings: &DataSettings,
-    jobs: &BTreeMap<u32, Option<CaseFiles>>,
+    settings: &Preprocessing,
+    cases: &BTreeMap<u32, Case>,
     cache: Option<&Path>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<BTreeMap<u32, Arc<CaseStore>>, DataError> {
-    let total = jobs.len();
-    let jobs: Vec<_> = jobs.iter().collect();
+    let total = cases.len();
+    let cases: Vec<_> = cases.iter().collect();
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
     let next = AtomicUsize::new(0);
     let results = Mutex::new((BTreeMap::new(), Vec::new()));
@@ -162,14 +142,14 @@ fn prepare(
     std::thread::scope(|scope| {
         for _ in 0..workers.min(total) {
             scope.spawn(|| {
-                while let Some((case, files)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = prepare_case(settings, **case, files.as_ref(), cache);
+                while let Some((number, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = prepare_case(settings, case, cache);
                     let mut held = results.lock().unwrap_or_else(|e| e.into_inner());
                     match result {
                         Ok(store) => {
-                            held.0.insert(**case, Arc::new(store));
+                            held.0.insert(**number, Arc::new(store));
                         }
-                        Err(e) => held.1.push((**case, e)),
+                        Err(e) => held.1.push((**number, e)),
                     }
                     let done = held.0.len() + held.1.len();
                     progress(Progress { done, total });
@@ -178,25 +158,21 @@ fn prepare(
         }
     });
     let (stores, mut errors) = results.into_inner().unwrap_or_else(|e| e.into_inner());
-    errors.sort_by_key(|(case, _)| *case);
+    errors.sort_by_key(|(number, _)| *number);
     let errors = errors.into_iter().map(|(_, e)| e).collect();
     DataError::all(errors).map_or(Ok(stores), Err)
 }
 
 fn prepare_case(
-    settings: &DataSettings,
-    case: u32,
-    files: Option<&CaseFiles>,
+    settings: &Preprocessing,
+    case: &Case,
     cache: Option<&Path>,
 ) -> Result<CaseStore, DataError> {
-    let (volume, labels) = match (files, cache) {
-        (Some(files), Some(folder)) => {
-            let case = CachedCase::open(folder, files, settings)?;
-            return Ok(CaseStore::Cached(Box::new(case)));
-        }
-        (Some(files), None) => kits19::read(files)?,
-        (None, _) => phantom::generate(&settings.phantom, case),
-    };
+    if let (Case::Files(files), Some(folder)) = (case, cache) {
+        let case = CachedCase::open(folder, files, settings)?;
+        return Ok(CaseStore::Cached(Box::new(case)));
+    }
+    let (volume, labels) = case.read()?;
     case_records(&volume, &labels, settings).map(CaseStore::Memory)
 }
 
@@ -209,7 +185,7 @@ impl Split {
     ) -> Result<Split, DataError> {
         let mut split = Split {
             name,
-            size: settings.size,
+            size: settings.preprocessing.size,
             samples: Vec::new(),
             stores: Vec::new(),
             augment: (name == "train" && settings.augment != Augment::default())
@@ -225,7 +201,7 @@ impl Split {
                     case,
                     slice: place.slice,
                     rect: place.rect,
-                    cropped: settings.task == Task::Tumor,
+                    cropped: settings.preprocessing.task == Task::Tumor,
                 };
                 (info, at, i)
             });
@@ -233,7 +209,11 @@ impl Split {
             split.stores.push(store.clone());
         }
         if split.samples.is_empty() {
-            return Err(DataError::no_sample(name, cases.len(), settings));
+            return Err(DataError::no_sample(
+                name,
+                cases.len(),
+                &settings.preprocessing,
+            ));
         }
         Ok(split)
     }

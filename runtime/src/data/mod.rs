@@ -5,6 +5,7 @@
 mod anatomy;
 mod augment;
 mod cache;
+mod case;
 mod check;
 mod error;
 pub mod filters;
@@ -15,16 +16,19 @@ pub mod phantom;
 mod predict;
 pub mod preprocess;
 pub mod resize;
-mod settings;
 mod store;
 mod volume;
+
+pub use hqcc_compiler::experiment::{
+    Augment, Cache, Cases, Crop, DataSettings, KidneyMask, Kits19, Mode, Phantom, Preprocessing,
+    Select, Source, Task,
+};
 
 pub use check::{CaseReport, DataReport, check};
 pub use error::DataError;
 pub use header::{Element, Geometry};
 pub use loader::{Batch, Dataset, Epoch, Progress, Sample, SampleInfo, Split};
-pub use phantom::{PhantomSettings, write_phantom};
+pub use phantom::write_phantom;
 pub use predict::{MaskBuilder, SliceInput, inputs};
 pub use preprocess::{Record, Rect};
-pub use settings::{Augment, Cases, Crop, DataSettings, KidneyMask, Layout, Mode, Select, Task};
 pub use volume::{Labels, Volume, Voxels, read_geometry};

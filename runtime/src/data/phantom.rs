@@ -6,69 +6,16 @@ use super::header::Geometry;
 use super::kits19::case_name;
 use super::volume::{Labels, Volume, Voxels};
 use crate::random::Stream;
+use hqcc_compiler::experiment::Phantom;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// What is generated. Case n is the same whatever other cases are asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PhantomSettings {
-    /// Which family of patients.
-    pub seed: u64,
-    /// Slices of a case.
-    pub slices: usize,
-    /// Rows and columns of a slice.
-    pub pixels: usize,
-    /// Share of the cases that have a tumour.
-    pub tumors: f64,
-}
-
-impl Default for PhantomSettings {
-    fn default() -> PhantomSettings {
-        PhantomSettings {
-            seed: 1,
-            slices: 32,
-            pixels: 192,
-            tumors: 0.7,
-        }
-    }
-}
-
-impl PhantomSettings {
-    /// Checks the ranges.
-    ///
-    /// - Errors: `Setting`.
-    pub fn check(&self) -> Result<(), DataError> {
-        let bad = |setting, fault: String| Err(DataError::Setting { setting, fault });
-        if !(1..=2048).contains(&self.slices) {
-            return bad(
-                "phantom.slices",
-                format!("{} is outside 1 to 2048", self.slices),
-            );
-        }
-        if !(16..=1024).contains(&self.pixels) {
-            return bad(
-                "phantom.pixels",
-                format!("{} is outside 16 to 1024", self.pixels),
-            );
-        }
-        if !(0.0..=1.0).contains(&self.tumors) {
-            return bad(
-                "phantom.tumors",
-                format!("{} is no share from 0 to 1", self.tumors),
-            );
-        }
-        Ok(())
-    }
-}
 
 /// Generates one case.
 ///
 /// - Shapes: `[slices, pixels, pixels]`, slices from the chest downwards, rows from front to back, columns from the
 ///   patient's right to the left.
 /// - Units: Hounsfield units, rounded to integers.
-pub fn generate(settings: &PhantomSettings, case: u32) -> (Volume, Labels) {
+pub fn generate(settings: &Phantom, case: u32) -> (Volume, Labels) {
     let name = case_name(case);
     let stream = |what: &str| Stream::new(settings.seed, &format!("phantom.{name}.{what}"));
     let anatomy = Anatomy::draw(stream("anatomy"), settings.tumors);
@@ -125,10 +72,10 @@ pub fn generate(settings: &PhantomSettings, case: u32) -> (Volume, Labels) {
 pub fn write_phantom(
     folder: &Path,
     cases: u32,
-    settings: &PhantomSettings,
+    settings: &Phantom,
     done: &dyn Fn(u32),
 ) -> Result<(), DataError> {
-    settings.check()?;
+    DataError::settings(settings.faults())?;
     for case in 0..cases {
         let (volume, labels) = generate(settings, case);
         let folder = folder.join(case_name(case));

@@ -4,8 +4,8 @@ use super::error::DataError;
 use super::header::Geometry;
 use super::preprocess::{Rect, crops, cut_image, filter};
 use super::resize::bilinear;
-use super::settings::{DataSettings, Task};
 use super::volume::{Labels, Volume};
+use hqcc_compiler::experiment::{Preprocessing, Task};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub fn inputs(
     volume: &Volume,
     labels: Option<&Labels>,
     slices: Range<usize>,
-    settings: &DataSettings,
+    settings: &Preprocessing,
     size: Option<[usize; 2]>,
 ) -> Result<Vec<SliceInput>, DataError> {
     let [count, rows, columns] = volume.geometry.shape;
@@ -97,7 +97,7 @@ pub struct MaskBuilder {
 impl MaskBuilder {
     /// Starts for a volume: empty for the kidney task (label 1); for the tumour task (label 2) from `labels`, whose
     /// tumours count as kidney until they are found.
-    pub fn new(geometry: &Geometry, labels: Option<&Labels>, settings: &DataSettings) -> Self {
+    pub fn new(geometry: &Geometry, labels: Option<&Labels>, settings: &Preprocessing) -> Self {
         let empty = || vec![0; geometry.voxels()];
         let (labels, label) = match settings.task {
             Task::Kidney => (empty(), 1),

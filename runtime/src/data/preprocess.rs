@@ -3,9 +3,9 @@
 use super::error::DataError;
 use super::filters::{mean_f32, mean_u8, median_f32, median_u8};
 use super::resize::{bilinear, nearest};
-use super::settings::{Crop, DataSettings, KidneyMask, Mode, Select, Task};
 use super::store::Place;
 use super::volume::{Labels, Volume};
+use hqcc_compiler::experiment::{Crop, KidneyMask, Mode, Preprocessing, Select, Task};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ pub struct Record {
     pub slice: usize,
     /// Where on the slice.
     pub rect: Rect,
-    /// Grey values; [rows, columns] of `DataSettings::size`.
+    /// Grey values; [rows, columns] of `Preprocessing::size`.
     pub image: Vec<f32>,
     /// 1 on the target, otherwise 0; same shape.
     pub mask: Vec<u8>,
@@ -98,7 +98,7 @@ pub fn window_f32(hu: &[f64], [lo, hi]: [f64; 2]) -> Vec<f32> {
 ///
 /// - Shapes: `hu: [rows * columns] -> [rows * columns]`
 /// - Source: data/kits19.md, steps 1 to 4.
-pub fn filter(hu: &[f64], shape: [usize; 2], settings: &DataSettings) -> Vec<f32> {
+pub fn filter(hu: &[f64], shape: [usize; 2], settings: &Preprocessing) -> Vec<f32> {
     match settings.mode {
         Mode::U8 => {
             let u = window_u8(hu, settings.window);
@@ -115,9 +115,9 @@ pub fn filter(hu: &[f64], shape: [usize; 2], settings: &DataSettings) -> Vec<f32
 }
 
 /// Whether a slice with these labels becomes a sample.
-pub fn selected(labels: &[u8], settings: &DataSettings) -> bool {
+pub fn selected(labels: &[u8], settings: &Preprocessing) -> bool {
     let count = |f: fn(u8) -> bool| labels.iter().filter(|l| f(**l)).count();
-    let least = settings.min_pixels.max(1);
+    let least = settings.min_pixels;
     match settings.select {
         Select::All => true,
         Select::Any => count(|l| l > 0) >= least,
@@ -127,7 +127,7 @@ pub fn selected(labels: &[u8], settings: &DataSettings) -> bool {
 }
 
 /// 1 where a label is the task's target, otherwise 0.
-pub fn target(labels: &[u8], settings: &DataSettings) -> Vec<u8> {
+pub fn target(labels: &[u8], settings: &Preprocessing) -> Vec<u8> {
     let is: fn(u8) -> bool = match (settings.task, settings.kidney_mask) {
         (Task::Tumor, _) => |l| l == 2,
         (Task::Kidney, KidneyMask::Union) => |l| l > 0,
@@ -137,7 +137,7 @@ pub fn target(labels: &[u8], settings: &DataSettings) -> Vec<u8> {
 }
 
 /// The rectangles of a slice that become samples: all of it for kidneys, the padded crops for tumours.
-pub fn rectangles(labels: &[u8], shape: [usize; 2], settings: &DataSettings) -> Vec<Rect> {
+pub fn rectangles(labels: &[u8], shape: [usize; 2], settings: &Preprocessing) -> Vec<Rect> {
     match settings.task {
         Task::Kidney => vec![Rect::whole(shape)],
         Task::Tumor => crops(labels, shape, settings.crop)
@@ -208,7 +208,7 @@ fn slice_records(
     volume: &Volume,
     labels: &Labels,
     z: usize,
-    settings: &DataSettings,
+    settings: &Preprocessing,
 ) -> Vec<Record> {
     let [_, rows, columns] = volume.geometry.shape;
     let here = labels.slice(z);
@@ -238,7 +238,7 @@ fn slice_records(
 pub fn case_records(
     volume: &Volume,
     labels: &Labels,
-    settings: &DataSettings,
+    settings: &Preprocessing,
 ) -> Result<Vec<Record>, DataError> {
     if volume.geometry.shape != labels.geometry.shape {
         return Err(DataError::ShapeMismatch {

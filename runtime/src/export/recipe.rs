@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::data::{Crop, DataSettings, Mode, Task};
+use crate::data::{Crop, Mode, Preprocessing, Task};
 
 /// Version of the recipe's keys.
 const FORMAT: u32 = 1;
@@ -148,8 +148,8 @@ pub struct Facts<'a> {
     pub input: &'a str,
     /// Channels of the output.
     pub classes: usize,
-    /// The data section.
-    pub data: &'a DataSettings,
+    /// How samples were made.
+    pub data: &'a Preprocessing,
     /// Rows and columns that the network takes, not less than the data's.
     pub size: [usize; 2],
     /// Probability above which a pixel is foreground.

@@ -2,128 +2,161 @@
 
 use super::overlay::overlaid;
 use super::reader::Reader;
-use crate::diagnostic::{Diagnostic, suggest};
+use crate::diagnostic::{Diagnostic, error, suggest};
 use crate::elaborate::project::Project;
 use crate::elaborate::state::{Elaborator, Frame};
 use crate::experiment::*;
+use crate::setting::Setting;
 use crate::syntax::ast::*;
 
-/// The settings that every kind of data has.
-pub(super) const DATA: [&str; 20] = [
-    "task",
-    "window",
-    "size",
-    "train",
-    "test",
-    "mode",
-    "mean",
-    "median",
-    "select",
-    "min_pixels",
-    "crop",
-    "pad",
-    "kidney_mask",
-    "cache",
-    "augment.flip",
-    "augment.rotate",
-    "augment.scale",
-    "augment.gamma",
-    "augment.noise",
-    "root",
-];
-
-/// The settings that only generated data has.
-pub(super) const PHANTOM: [&str; 4] = ["seed", "slices", "pixels", "tumors"];
-
+/// Reads a data section.
 pub(super) fn read_data<'a>(
     elaborator: &mut Elaborator<'a>,
     project: &'a Project,
     data: &'a Data,
     frame: &Frame<'a>,
-) -> (DataConfig, Vec<Resolved>) {
-    let sources = [("kits19", Source::Kits19), ("phantom", Source::Phantom)];
-    let source = sources.iter().find(|(name, _)| *name == data.source.name);
-    if source.is_none() {
-        let message = format!("there is no source of data called `{}`", data.source.name);
-        let mut error = Diagnostic::error("data::source", message).at(data.source.span, "");
-        error.help = suggest(&data.source.name, &sources.map(|(name, _)| name));
-        elaborator.fail(error);
-    }
-    let layout = source.map_or(Source::Phantom, |(_, source)| *source);
+) -> (DataSettings, Vec<Resolved>) {
     let name = &data.name.name;
     let entries = overlaid(elaborator, project, &data.entries, &["data", name]);
     let section = format!("data {name} = {}", data.source.name);
+    let source = source(elaborator, &data.source);
     let mut reader = Reader::new(elaborator, frame, section, entries);
-    let generated = layout == Source::Phantom;
-    let (train, test) = if generated {
-        ("0..8", "8..10")
-    } else {
-        ("0..180", "180..200")
-    };
-    let root = match generated {
-        true => None,
-        false => Some(reader.text("root", "none")).filter(|root| root != "none"),
-    };
-    let config = DataConfig {
-        layout,
-        root,
-        task: reader.word("task", &["kidney", "tumor"], "kidney"),
-        window: reader.pair("window", [-30.0, 300.0]),
-        size: read_size(&mut reader),
-        train: reader.cases("train", train),
-        test: reader.cases("test", test),
-        mode: reader.word("mode", &["u8", "f32"], "u8"),
-        mean: reader.int("mean", 3, 1, 31) as usize,
-        median: reader.int("median", 7, 1, 31) as usize,
-        select: reader.word("select", &["all", "any", "kidney", "tumor"], "any"),
-        min_pixels: reader.int("min_pixels", 1, 0, 1 << 30) as usize,
-        crop: reader.word("crop", &["component", "union"], "component"),
-        pad: reader.int("pad", 0, 0, 8192) as usize,
-        kidney_mask: reader.word("kidney_mask", &["union", "strict"], "union"),
-        cache: reader.text("cache", "auto"),
-        augment: Augment {
-            flip: reader.bool("augment.flip", false),
-            rotate: reader.float("augment.rotate", 0.0),
-            scale: reader.float("augment.scale", 0.0),
-            gamma: reader.float("augment.gamma", 0.0),
-            noise: reader.float("augment.noise", 0.0),
-        },
-        phantom: match generated {
-            true => Phantom {
-                seed: reader.int("seed", 1, 0, i64::MAX) as u64,
-                slices: reader.int("slices", 32, 1, 2048) as usize,
-                pixels: reader.int("pixels", 192, 16, 1024) as usize,
-                tumors: reader.float("tumors", 0.7),
-            },
-            false => Phantom {
-                seed: 1,
-                slices: 32,
-                pixels: 192,
-                tumors: 0.7,
-            },
-        },
-    };
-    let mut known = DATA.to_vec();
-    if generated {
-        known.extend(PHANTOM);
+    let unknown = source.is_none();
+    let mut settings =
+        DataSettings::of(source.unwrap_or_else(|| Source::Phantom(Phantom::default())));
+    settings.visit(&mut reader);
+    for other in Source::all() {
+        if other.word() != settings.source.word() {
+            refuse_foreign(
+                &mut reader,
+                &data.name.name,
+                &settings.source,
+                other,
+                unknown,
+            );
+        }
     }
-    let resolved = reader.finish(&known);
-    (config, resolved)
+    warn_of_overlap(&mut reader, &settings);
+    warn_of_no_effect(&mut reader, &settings);
+    let resolved = reader.finish();
+    (settings, resolved)
 }
 
-pub(super) fn read_size(reader: &mut Reader) -> [usize; 2] {
-    let default = [256.0, 256.0];
-    let size = reader.pair("size", default);
-    if size
-        .iter()
-        .all(|side| side.fract() == 0.0 && (1.0..=8192.0).contains(side))
-    {
-        return size.map(|side| side as usize);
+/// The source that is named, with its defaults.
+fn source(elaborator: &mut Elaborator, word: &Ident) -> Option<Source> {
+    let found = Source::all()
+        .into_iter()
+        .find(|source| source.word() == word.name);
+    if found.is_none() {
+        let known = Source::all().map(|source| source.word());
+        elaborator.fail(error!(
+            "data::source" at word.span, "there is no source of data called `{}`", word.name;
+            suggest: suggest(&word.name, &known)
+        ));
     }
-    if let Some(expr) = reader.given("size") {
-        let error = Diagnostic::error("setting::range", "`size` is rows and columns, 1 to 8192");
-        let label = format!("this is {} x {}", size[0], size[1]);
-        reader.elaborator.fail(error.at(expr.span, label));
+    found
+}
+
+/// Collects the names of settings.
+#[derive(Default)]
+pub(super) struct Names(pub(super) Vec<&'static str>);
+
+impl Visitor for Names {
+    fn visit<T: Typed>(&mut self, setting: &'static Setting, _: &mut T) {
+        self.0.push(setting.name);
     }
-    [256, 256]
+}
+
+/// Refuses settings that belong to another source. Where the source itself is unknown, they may be meant.
+fn refuse_foreign(
+    reader: &mut Reader,
+    data: &str,
+    source: &Source,
+    mut other: Source,
+    unknown: bool,
+) {
+    let mut names = Names::default();
+    other.visit(&mut names);
+    for name in names.0 {
+        let Some(expr) = reader.given(name) else {
+            continue;
+        };
+        if unknown {
+            continue;
+        }
+        let (own, other) = (source.word(), other.word());
+        let does = match source {
+            Source::Kits19(_) => "generates nothing",
+            Source::Phantom(_) => "reads no files",
+        };
+        reader.elaborator.fail(error!(
+            "data::foreign" at expr.span, "`{own}` {does}: `{name}` is a setting of `{other}`";
+            help: "write `data {data} = {other} {{ ... }}`, or leave it out"
+        ));
+    }
+}
+
+/// Cases to train on that are tested on as well: a network remembers them.
+fn warn_of_overlap(reader: &mut Reader, settings: &DataSettings) {
+    let shared = settings.train.shared(&settings.test);
+    if shared.is_empty() {
+        return;
+    }
+    let message = format!(
+        "the cases {shared} are in both splits, so the test measures memory: `train` is {}, `test` is {}",
+        settings.train, settings.test
+    );
+    let mut warning = Diagnostic::warning("data::overlap", message);
+    for key in ["test", "train"] {
+        if let Some(expr) = reader.value(key) {
+            let text = format!("`{key}`");
+            warning = match warning.labels.is_empty() {
+                true => warning.at(expr.span, text),
+                false => warning.see(expr.span, text),
+            };
+        }
+    }
+    reader.elaborator.warn(warning);
+}
+
+/// Settings that change nothing because of another one. A value that is the default says nothing, and
+/// `check --resolved` writes every default out.
+fn warn_of_no_effect(reader: &mut Reader, settings: &DataSettings) {
+    let (p, default) = (&settings.preprocessing, Preprocessing::default());
+    let kidney = p.task == Task::Kidney;
+    let generated = matches!(settings.source, Source::Phantom(_));
+    let idle = [
+        (
+            "crop",
+            kidney && p.crop != default.crop,
+            "`task = kidney` takes whole slices",
+        ),
+        (
+            "pad",
+            kidney && p.pad != default.pad,
+            "`task = kidney` takes whole slices",
+        ),
+        (
+            "kidney_mask",
+            !kidney && p.kidney_mask != default.kidney_mask,
+            "`task = tumor` looks for tumours alone",
+        ),
+        (
+            "min_pixels",
+            p.select == Select::All && p.min_pixels != default.min_pixels,
+            "`select = all` takes every slice",
+        ),
+        (
+            "cache",
+            generated && settings.cache != Cache::Auto,
+            "`phantom` generates its volumes in memory",
+        ),
+    ];
+    for (key, idle, reason) in idle {
+        if let (true, Some(expr)) = (idle, reader.value(key)) {
+            let message = format!("`{key}` has no effect: {reason}");
+            let warning = Diagnostic::warning("setting::idle", message).at(expr.span, "");
+            reader.elaborator.warn(warning);
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod reader;
 mod start;
 mod train;
 
-use data::{DATA, PHANTOM};
+use data::Names;
 use overlay::overlaid;
 use reader::{Reader, key_text};
 use train::read_train;
@@ -21,29 +21,10 @@ use super::project::{Module, Project};
 use super::state::{Elaborator, Frame, Outcome, Size};
 use super::study::Study;
 use crate::diagnostic::{Diagnostic, suggest};
+use crate::experiment::train as records;
 use crate::experiment::*;
 use crate::syntax::ast::*;
-use crate::syntax::print::print_expression;
 use crate::syntax::span::{Sources, World};
-
-/// The settings of `train` with their defaults in the language's syntax.
-const TRAIN: [(&str, &str); 12] = [
-    ("model", ""),
-    ("data", ""),
-    ("rewrite", "none"),
-    ("start", "none"),
-    ("loss", "bce + dice"),
-    ("optim", "adam()"),
-    ("batch", "8"),
-    ("epochs", "20"),
-    ("seed", "1"),
-    ("metrics", "[dsc, iou]"),
-    ("keep", "best(dsc)"),
-    ("save_every", "0"),
-];
-
-/// The settings of `predict`.
-const PREDICT: [(&str, &str); 3] = [("batch", "8"), ("threshold", "0.5"), ("size", "auto")];
 
 /// Resolves the sections of a project: which model with which settings, on which data, how.
 ///
@@ -70,7 +51,7 @@ pub fn study(
     let names = super::names::all(&mut elaborator);
     let found = read_train(&mut elaborator, project, &frame);
     let (predict, mut more) = read_predict(&mut elaborator, project, &frame);
-    let sweep = read_sweep(&mut elaborator, project, &frame);
+    refuse_sweep(&mut elaborator, main);
     let (Ok(found), true) = (found, elaborator.found.errors.is_empty()) else {
         look_at_models(&mut elaborator, main);
         return Err(elaborator.found.errors);
@@ -89,7 +70,6 @@ pub fn study(
         loss: found.loss,
         data: found.data,
         predict,
-        sweep,
         resolved,
         warnings: elaborator.found.warnings,
     })
@@ -118,7 +98,7 @@ fn look_at_models(elaborator: &mut Elaborator, main: &Module) {
 /// The first words of settings: sections, `model`, names of data and of `let`s.
 fn check_settings(elaborator: &mut Elaborator, project: &Project) {
     let main = project.main();
-    let mut known = vec!["train", "data", "model", "predict", "sweep"];
+    let mut known = vec!["train", "data", "model", "predict"];
     known.extend(main.data().map(|data| data.name.name.as_str()));
     for entry in &project.settings {
         let lets = main.lets.contains_key(&entry.key[0].name) && entry.key.len() == 1;
@@ -130,13 +110,8 @@ fn check_settings(elaborator: &mut Elaborator, project: &Project) {
         let all: Vec<String> = known
             .iter()
             .flat_map(|section| {
-                let keys: Vec<&str> = match *section {
-                    "train" => TRAIN.iter().map(|(key, _)| *key).collect(),
-                    "predict" => PREDICT.iter().map(|(key, _)| *key).collect(),
-                    "model" | "sweep" => Vec::new(),
-                    _ => DATA.iter().chain(&PHANTOM).copied().collect(),
-                };
-                keys.into_iter().map(move |key| format!("{section}.{key}"))
+                let keys = keys_of(section).into_iter();
+                keys.map(move |key| format!("{section}.{key}"))
             })
             .chain(main.lets.keys().cloned())
             .collect();
@@ -157,6 +132,22 @@ fn check_settings(elaborator: &mut Elaborator, project: &Project) {
     }
 }
 
+/// The names of a section's settings; `section` is its kind, or the name of a data section.
+fn keys_of(section: &str) -> Vec<&'static str> {
+    let mut names = Names::default();
+    match section {
+        "model" => {}
+        "train" => names.0 = records::SETTINGS.map(|setting| setting.name).to_vec(),
+        "predict" => PredictConfig::default().visit(&mut names),
+        _ => {
+            for source in Source::all() {
+                DataSettings::of(source).visit(&mut names);
+            }
+        }
+    }
+    names.0
+}
+
 fn read_predict<'a>(
     elaborator: &mut Elaborator<'a>,
     project: &'a Project,
@@ -166,56 +157,17 @@ fn read_predict<'a>(
     let entries = section.map_or(&[][..], |section| &section.entries);
     let entries = overlaid(elaborator, project, entries, &["predict"]);
     let mut reader = Reader::new(elaborator, frame, "predict".to_owned(), entries);
-    let batch = reader.int("batch", 8, 1, 1 << 16) as usize;
-    let threshold = reader.float("threshold", 0.5);
-    if let Some(expr) = reader.given("threshold")
-        && !(0.0..=1.0).contains(&threshold)
-    {
-        let error = Diagnostic::error("setting::range", "`threshold` must lie between 0 and 1");
-        reader
-            .elaborator
-            .fail(error.at(expr.span, format!("this is {threshold}")));
-    }
-    let size = read_predict_size(&mut reader);
-    let resolved = reader.finish(&PREDICT.map(|(key, _)| key));
-    let config = PredictConfig {
-        batch,
-        threshold,
-        size,
-    };
-    (config, resolved)
+    let mut config = PredictConfig::default();
+    config.visit(&mut reader);
+    (config, reader.finish())
 }
 
-/// `[rows, columns]`, or one of the words `auto` and `native`.
-fn read_predict_size(reader: &mut Reader) -> PredictSize {
-    let is_list = |expr: &Expr| matches!(expr.kind, ExprKind::List(_));
-    if reader.given("size").as_ref().is_some_and(is_list) {
-        return PredictSize::Given(data::read_size(reader));
+/// A `sweep` asks for several runs, which nothing starts yet.
+fn refuse_sweep(elaborator: &mut Elaborator, main: &Module) {
+    if let Some(section) = main.section("sweep") {
+        let message = "`sweep` is not built yet, so this section would be ignored";
+        let error = Diagnostic::error("sweep::unbuilt", message).at(section.kind.span, "");
+        let help = "start one run per value, for example `hqcc run FILE -s train.seed=2`";
+        elaborator.fail(error.help(help));
     }
-    match reader.word("size", &["auto", "native"], "auto").as_str() {
-        "native" => PredictSize::Native,
-        _ => PredictSize::Data,
-    }
-}
-
-fn read_sweep<'a>(
-    elaborator: &mut Elaborator<'a>,
-    project: &'a Project,
-    _frame: &Frame<'a>,
-) -> Vec<SweepAxis> {
-    let section = project.main().section("sweep");
-    let entries = section.map_or(&[][..], |section| &section.entries);
-    let entries = overlaid(elaborator, project, entries, &["sweep"]);
-    let mut axes = Vec::new();
-    for entry in entries {
-        let items = match &entry.value.kind {
-            ExprKind::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(&entry.value),
-        };
-        axes.push(SweepAxis {
-            key: key_text(&entry),
-            values: items.iter().map(print_expression).collect(),
-        });
-    }
-    axes
 }

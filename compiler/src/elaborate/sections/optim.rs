@@ -4,6 +4,7 @@ use super::reader::Reader;
 use crate::diagnostic::{bail, error, suggest};
 use crate::elaborate::arguments::Callee;
 use crate::elaborate::state::Outcome;
+use crate::experiment::train as records;
 use crate::experiment::*;
 use crate::passes::optimiser::{OPTIMISERS, OptimiserInfo};
 use crate::setting::{SettingValue, Settings};
@@ -12,12 +13,13 @@ use crate::syntax::print::{print_expression, print_float};
 
 const METRICS: [(&str, Metric); 2] = [("dsc", Metric::Dsc), ("iou", Metric::Iou)];
 
-pub(super) fn read_optim(reader: &mut Reader) -> Optimiser {
-    let given = reader.given("optim");
-    let found = given.as_ref().map(|expr| optimiser(reader, expr));
-    let default = || (&OPTIMISERS[0], Settings::default());
-    let (info, settings) = found.and_then(Outcome::ok).unwrap_or_else(default);
-    let settings = settings.filled(info.settings);
+/// The optimiser that is given, or the default.
+///
+/// # Errors
+/// Reported.
+pub(super) fn read_optim(reader: &mut Reader) -> Outcome<Optimiser> {
+    let (expr, given) = reader.expression(records::OPTIM)?;
+    let (info, settings) = optimiser(reader, &expr)?;
     let texts = info.settings.iter().filter_map(|setting| {
         let value = match settings.0.get(setting.name)? {
             SettingValue::Bool(value) => value.to_string(),
@@ -26,11 +28,11 @@ pub(super) fn read_optim(reader: &mut Reader) -> Optimiser {
         Some(format!("{} = {value}", setting.name))
     });
     let text = format!("{}({})", info.name, texts.collect::<Vec<_>>().join(", "));
-    reader.note("optim", text, given.as_ref());
-    (info.make)(&settings)
+    reader.note(records::OPTIM.name, text, given.then_some(&expr));
+    Ok((info.make)(&settings))
 }
 
-/// The optimiser that an expression names, and the settings that it gives.
+/// The optimiser that an expression names, and all its settings.
 fn optimiser(reader: &mut Reader, expr: &Expr) -> Outcome<(&'static OptimiserInfo, Settings)> {
     let (callee, arguments) = match &expr.kind {
         ExprKind::Call(callee, arguments) => (callee.as_ref(), arguments.as_slice()),
@@ -44,16 +46,31 @@ fn optimiser(reader: &mut Reader, expr: &Expr) -> Outcome<(&'static OptimiserInf
             suggest: suggest(&word, &known)
         );
     };
-    let callee = Callee {
+    let called = Callee {
         name: info.name,
         declared: info.settings,
         by_position: false,
         defined: None,
     };
-    let settings = reader
+    let frame = reader.frame;
+    let given = reader
         .elaborator
-        .settings(&callee, arguments, expr.span, reader.frame)?;
+        .settings(&called, arguments, expr.span, frame)?;
+    let settings = given.filled(info.settings);
+    if settings.bool("nesterov")
+        && settings.float("momentum") == 0.0
+        && let Some(argument) = arguments.iter().find(|a| is_named(a, "nesterov"))
+    {
+        bail!(
+            reader.elaborator, "train::optim" at argument.value.span, "`nesterov` has no effect without a momentum";
+            help: "give one, for example `momentum = 0.9`, or leave `nesterov` out"
+        );
+    }
     Ok((info, settings))
+}
+
+fn is_named(argument: &Argument, name: &str) -> bool {
+    argument.name.as_ref().is_some_and(|word| word.name == name)
 }
 
 pub(super) fn read_metrics(reader: &mut Reader) -> Vec<Metric> {

@@ -1,14 +1,15 @@
 //! Lays the settings of the command line over the entries of a section.
 
-use super::TRAIN;
 use super::reader::key_text;
 use crate::diagnostic::Diagnostic;
 use crate::elaborate::project::Project;
 use crate::elaborate::state::Elaborator;
+use crate::experiment::train as records;
 use crate::syntax::ast::*;
+use crate::syntax::parse_value;
 
 /// The entries of a section with the settings of the command line laid over them. `heads` are the
-/// first words by which the command line names the section; `keep_head` leaves that word in place.
+/// first words by which the command line names the section.
 pub(super) fn overlaid(
     elaborator: &mut Elaborator,
     project: &Project,
@@ -66,22 +67,21 @@ fn overlay(entries: &mut Vec<Entry>, key: &[Ident], setting: &Entry) {
         });
         return;
     }
-    let default = TRAIN.iter().find(|(name, _)| *name == key[0].name);
-    if let ([outer, inner], Some((_, "adam()"))) = (key, default) {
-        let name = |name: &str| Expr {
-            kind: ExprKind::Name(name.to_owned()),
-            span: setting.value.span,
-        };
-        let argument = Argument {
+    // The optimiser that is the default can be set in part as well.
+    let default = records::OPTIM.default.unwrap_or_default();
+    if let [outer, inner] = key
+        && outer.name == records::OPTIM.name
+        && let Ok(mut value) = parse_value(setting.span.file, default)
+        && let Some(arguments) = arguments_of(&mut value)
+    {
+        arguments.push(Argument {
             name: Some(inner.clone()),
             value: setting.value.clone(),
-        };
+        });
+        value.span = setting.value.span;
         entries.push(Entry {
             key: vec![outer.clone()],
-            value: Expr {
-                kind: ExprKind::Call(Box::new(name("adam")), vec![argument]),
-                span: setting.value.span,
-            },
+            value,
             span: setting.span,
         });
         return;

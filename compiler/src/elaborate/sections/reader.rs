@@ -2,9 +2,10 @@
 
 use crate::diagnostic::{Diagnostic, suggest};
 use crate::elaborate::state::{Elaborator, Frame, Outcome};
-use crate::elaborate::value::Value;
-use crate::experiment::Resolved;
+use crate::experiment::{Resolved, Typed, Visitor};
+use crate::setting::{Setting, SettingValue};
 use crate::syntax::ast::*;
+use crate::syntax::parse_value;
 use crate::syntax::print::print_float;
 use crate::syntax::span::{Sources, Span};
 
@@ -15,7 +16,28 @@ pub(super) struct Reader<'r, 'a> {
     section: String,
     pub(super) entries: Vec<Entry>,
     pub(super) used: Vec<bool>,
+    /// The settings of the section, as far as they were read.
+    pub(super) known: Vec<&'static str>,
     resolved: Vec<Resolved>,
+}
+
+/// Reads a setting: takes the value that is given, and notes where it comes from.
+impl Visitor for Reader<'_, '_> {
+    fn visit<T: Typed>(&mut self, setting: &'static Setting, value: &mut T) {
+        self.known.push(setting.name);
+        let given = self.given(setting.name);
+        if let Some(expr) = &given
+            && let Ok(found) = self.elaborator.value(setting, expr, self.frame)
+            && let Some(found) = found.and_then(T::of)
+        {
+            *value = found;
+        }
+        let text = match value.value() {
+            SettingValue::Float(number) => print_float(number),
+            other => other.to_string(),
+        };
+        self.note(setting.name, text, given.as_ref());
+    }
 }
 
 impl<'r, 'a> Reader<'r, 'a> {
@@ -32,6 +54,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             section,
             entries,
             used,
+            known: Vec::new(),
             resolved: Vec::new(),
         }
     }
@@ -73,30 +96,20 @@ impl<'r, 'a> Reader<'r, 'a> {
         });
     }
 
-    pub(super) fn int(&mut self, key: &str, default: i64, least: i64, most: i64) -> i64 {
-        let given = self.given(key);
-        let value = given.as_ref().map(|expr| {
-            let value = self.elaborator.int(expr, self.frame)?;
-            if (least..=most).contains(&value) {
-                return Ok(value);
-            }
-            let message = format!("`{key}` must lie between {least} and {most}");
-            let error = Diagnostic::error("setting::range", message);
-            Err(self
+    /// The value of a setting, given or its default.
+    ///
+    /// # Errors
+    /// The default is not what the setting takes, which is a fault of hqcc. A value that is refused is reported, and the
+    /// default stands in for it, so that the rest is checked as well.
+    pub(super) fn read<T: Typed>(&mut self, setting: &'static Setting) -> Outcome<T> {
+        let Some(mut value) = setting.default_value().and_then(T::of) else {
+            let message = format!("the default of `{}` is not what it takes", setting.name);
+            return Err(self
                 .elaborator
-                .fail(error.at(expr.span, format!("this is {value}"))))
-        });
-        let value = value.and_then(Outcome::ok).unwrap_or(default);
-        self.note(key, value.to_string(), given.as_ref());
-        value
-    }
-
-    pub(super) fn float(&mut self, key: &str, default: f64) -> f64 {
-        let given = self.given(key);
-        let value = given.as_ref().map(|expr| self.number(expr, key));
-        let value = value.and_then(Outcome::ok).unwrap_or(default);
-        self.note(key, print_float(value), given.as_ref());
-        value
+                .fail(Diagnostic::error("syntax::internal", message)));
+        };
+        self.visit(setting, &mut value);
+        Ok(value)
     }
 
     pub(super) fn number(&mut self, expr: &Expr, key: &str) -> Outcome<f64> {
@@ -107,130 +120,26 @@ impl<'r, 'a> Reader<'r, 'a> {
         })
     }
 
-    pub(super) fn bool(&mut self, key: &str, default: bool) -> bool {
-        let given = self.given(key);
-        let value = given
-            .as_ref()
-            .map(|expr| self.elaborator.bool(expr, self.frame));
-        let value = value.and_then(Outcome::ok).unwrap_or(default);
-        self.note(key, value.to_string(), given.as_ref());
-        value
-    }
-
-    pub(super) fn word(&mut self, key: &str, words: &[&str], default: &str) -> String {
-        let given = self.given(key);
-        let pairs: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
-        let value = given
-            .as_ref()
-            .map(|expr| self.elaborator.word(key, expr, &pairs, self.frame));
-        let value = value.and_then(Outcome::ok).unwrap_or(default).to_owned();
-        self.note(key, value.clone(), given.as_ref());
-        value
-    }
-
-    /// A quoted text or a word.
-    pub(super) fn text(&mut self, key: &str, default: &str) -> String {
-        let given = self.given(key);
-        let value = given.as_ref().map(|expr| {
-            // On the command line a path stands without quotes, and `a/b` is no division.
-            let sources = self.elaborator.texts.sources;
-            let plain = matches!(expr.kind, ExprKind::Binary(..) | ExprKind::Member(..));
-            if plain && sources.name(expr.span.file).starts_with('<') {
-                return Ok(Value::Str(sources.slice(expr.span).into()));
-            }
-            let value = self.elaborator.setting(expr, self.frame)?;
-            match value {
-                Value::Str(_) | Value::Word(_) => Ok(value),
-                value => Err(self.elaborator.mismatch("a text", &value, expr, self.frame)),
-            }
-        });
-        let value = value
-            .and_then(Outcome::ok)
-            .unwrap_or(Value::Word(default.into()));
-        self.note(key, value.print(), given.as_ref());
-        match value {
-            Value::Str(text) => text.to_string(),
-            Value::Word(word) => word,
-            _ => default.to_owned(),
+    /// The expression of a setting: given, or its default.
+    ///
+    /// # Errors
+    /// The default does not parse, which is a fault of hqcc.
+    pub(super) fn expression(&mut self, setting: &'static Setting) -> Outcome<(Expr, bool)> {
+        if let Some(expr) = self.given(setting.name) {
+            return Ok((expr, true));
+        }
+        let default = parse_value(self.frame.module.file, setting.default.unwrap_or_default());
+        match default {
+            Ok(expr) => Ok((expr, false)),
+            Err(error) => Err(self.elaborator.fail(error)),
         }
     }
 
-    pub(super) fn pair(&mut self, key: &str, default: [f64; 2]) -> [f64; 2] {
-        let given = self.given(key);
-        let value = given.as_ref().map(|expr| {
-            let value = self.elaborator.setting(expr, self.frame)?;
-            let numbers: Option<Vec<f64>> = match &value {
-                Value::List(list) => list.items().iter().map(Value::as_float).collect(),
-                _ => None,
-            };
-            match numbers.as_deref() {
-                Some(&[low, high]) => Ok([low, high]),
-                _ => {
-                    let wanted = format!("two numbers in brackets for `{key}`");
-                    Err(self.elaborator.mismatch(&wanted, &value, expr, self.frame))
-                }
-            }
-        });
-        let value = value.and_then(Outcome::ok).unwrap_or(default);
-        let texts = value.map(|x| match x.fract() == 0.0 && x.abs() < 1e6 {
-            true => format!("{x}"),
-            false => print_float(x),
-        });
-        self.note(key, format!("[{}]", texts.join(", ")), given.as_ref());
-        value
-    }
-
-    /// Half-open ranges of case numbers, as the runtime reads them.
-    pub(super) fn cases(&mut self, key: &str, default: &str) -> String {
-        let given = self.given(key);
-        let value = given.as_ref().map(|expr| {
-            let value = self.elaborator.setting(expr, self.frame)?;
-            let parts = match &value {
-                Value::List(list) => list.items(),
-                one => std::slice::from_ref(one),
-            };
-            let mut texts = Vec::new();
-            for part in parts {
-                let (from, to) = match part {
-                    Value::Range {
-                        from,
-                        to,
-                        inclusive,
-                    } => (*from, to.saturating_add(i64::from(*inclusive))),
-                    Value::Int(one) => (*one, one.saturating_add(1)),
-                    _ => {
-                        let wanted = format!("case numbers such as `0..180` for `{key}`");
-                        return Err(self.elaborator.mismatch(&wanted, &value, expr, self.frame));
-                    }
-                };
-                if !(0 <= from && from <= to && to <= 100_000) {
-                    let message = format!("`{from}..{to}` is no range of cases");
-                    let error = Diagnostic::error("setting::range", message);
-                    let error = error.at(expr.span, "");
-                    return Err(self
-                        .elaborator
-                        .fail(error.help("cases are numbered 0 to 99999")));
-                }
-                texts.push(format!("{from}..{to}"));
-            }
-            Ok(texts)
-        });
-        let value = value
-            .and_then(Outcome::ok)
-            .unwrap_or_else(|| vec![default.to_owned()]);
-        let shown = match value.as_slice() {
-            [one] => one.clone(),
-            several => format!("[{}]", several.join(", ")),
-        };
-        self.note(key, shown, given.as_ref());
-        value.join(", ")
-    }
-
     /// Reports settings that nothing asked for.
-    pub(super) fn finish(self, known: &[&str]) -> Vec<Resolved> {
+    pub(super) fn finish(self) -> Vec<Resolved> {
         for (entry, used) in self.entries.iter().zip(&self.used) {
             let text = key_text(entry);
-            if *used || known.contains(&text.as_str()) {
+            if *used {
                 continue;
             }
             let first = entry.key.first().map_or(entry.span, |word| word.span);
@@ -238,7 +147,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             let section = self.section.split(' ').next().unwrap_or("");
             let message = format!("`{section}` has no setting `{text}`");
             let mut error = Diagnostic::error("setting::unknown", message).at(span, "");
-            error.help = suggest(&text, known);
+            error.help = suggest(&text, &self.known);
             self.elaborator.fail(error);
         }
         self.resolved

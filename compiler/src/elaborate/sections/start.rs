@@ -3,9 +3,9 @@
 use super::reader::Reader;
 use crate::diagnostic::{bail, error};
 use crate::elaborate::arguments::Callee;
-use crate::elaborate::state::Outcome;
+use crate::elaborate::state::{Outcome, Reported};
 use crate::elaborate::value::Value;
-use crate::experiment::{Missing, StartConfig};
+use crate::experiment::{Missing, StartConfig, Typed};
 use crate::names::NameMap;
 use crate::setting::{Kind, Setting};
 use crate::syntax::ast::*;
@@ -15,25 +15,23 @@ use crate::syntax::print::{print_expression, quote};
 const WEIGHTS: &[Setting] = &[
     Setting {
         name: "missing",
-        kind: Kind::Word(&["keep", "refuse"]),
-        default: Some("refuse"),
+        kind: Kind::Word(Missing::WORDS),
+        default: Some(Missing::Refuse.word()),
         doc: "what happens to parameters that the file lacks",
     },
     Setting {
         name: "names",
-        kind: Kind::Names,
+        kind: Kind::Other("the name of a list of names"),
         default: Some("none"),
         doc: "how the names in the file map to paths",
     },
     Setting {
         name: "prefix",
-        kind: Kind::Path,
+        kind: Kind::Other("a path of layers, such as `encoder`"),
         default: Some("none"),
         doc: "the path below which the tensors of the file belong",
     },
 ];
-
-const MISSING: [(&str, Missing); 2] = [("keep", Missing::Keep), ("refuse", Missing::Refuse)];
 
 /// The files that a run begins from, in order; none is the default.
 pub(super) fn read_start(reader: &mut Reader) -> Vec<StartConfig> {
@@ -122,9 +120,8 @@ fn weights(reader: &mut Reader, expr: &Expr) -> Outcome<StartConfig> {
                 start.names_as = print_expression(value);
             }
             _ => {
-                start.missing = reader
-                    .elaborator
-                    .word("missing", value, &MISSING, reader.frame)?;
+                let found = reader.elaborator.value(setting, value, reader.frame)?;
+                start.missing = found.and_then(Missing::of).ok_or(Reported)?;
             }
         }
     }

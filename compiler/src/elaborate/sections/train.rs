@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::TRAIN;
 use super::data::read_data;
 use super::optim::{read_keep, read_metrics, read_optim};
 use super::overlay::overlaid;
@@ -13,6 +12,7 @@ use crate::elaborate::project::{Module, Project, name_of};
 use crate::elaborate::rules;
 use crate::elaborate::state::{Elaborator, Frame, Local, Outcome, Place, PlacedRule, Reported};
 use crate::elaborate::value::Value;
+use crate::experiment::train as records;
 use crate::experiment::*;
 use crate::setting::Limits;
 use crate::syntax::ast::*;
@@ -27,7 +27,7 @@ pub(super) struct Found {
     pub(super) rules: Vec<PlacedRule>,
     pub(super) train: TrainConfig,
     pub(super) loss: Option<Span>,
-    pub(super) data: Option<DataConfig>,
+    pub(super) data: Option<DataSettings>,
     pub(super) resolved: Vec<Resolved>,
 }
 
@@ -45,33 +45,42 @@ pub(super) fn read_train<'a>(
     let data = read_data_name(&mut reader, main);
     let rules = read_rewrites(&mut reader);
     let start = read_start(&mut reader);
-    let loss = reader.value("loss").map(|expr| expr.span);
-    let train = TrainConfig {
-        start,
-        loss: read_loss(&mut reader),
-        optim: read_optim(&mut reader),
-        batch: reader.int("batch", 8, 1, 1 << 16) as usize,
-        epochs: reader.int("epochs", 20, 1, 1_000_000) as u64,
-        seed: reader.int("seed", 1, 0, i64::MAX) as u64,
-        metrics: read_metrics(&mut reader),
-        keep: read_keep(&mut reader),
-        save_every: reader.int("save_every", 0, 0, i64::MAX) as u64,
-    };
-    let known: Vec<_> = TRAIN.iter().map(|(key, _)| *key).collect();
-    let mut resolved = reader.finish(&known);
+    let place = reader.value(records::LOSS.name).map(|expr| expr.span);
+    // Every setting is read before the first failure ends the section, so that all errors are reported.
+    let loss = read_loss(&mut reader);
+    let optim = read_optim(&mut reader);
+    let batch = reader.read(records::BATCH);
+    let epochs = reader.read(records::EPOCHS);
+    let seed = reader.read(records::SEED);
+    let metrics = read_metrics(&mut reader);
+    let keep = read_keep(&mut reader);
+    let save_every = reader.read(records::SAVE_EVERY);
+    reader.known = records::SETTINGS.map(|setting| setting.name).to_vec();
+    let mut resolved = reader.finish();
     let data = data.map(|data| read_data(elaborator, project, data, frame));
     let data = data.map(|(data, mut more)| {
         resolved.append(&mut more);
         data
     });
     let (model_module, model, given) = model?;
+    let train = TrainConfig {
+        start,
+        loss: loss?,
+        optim: optim?,
+        batch: batch?,
+        epochs: epochs?,
+        seed: seed?,
+        metrics,
+        keep,
+        save_every: save_every?,
+    };
     Ok(Found {
         model_module,
         model,
         given,
         rules,
         train,
-        loss,
+        loss: place,
         data,
         resolved,
     })
@@ -246,15 +255,16 @@ fn read_rewrites(reader: &mut Reader) -> Vec<PlacedRule> {
     all
 }
 
-fn read_loss(reader: &mut Reader) -> Vec<(f64, Loss)> {
-    let Some(expr) = reader.given("loss") else {
-        reader.note("loss", "bce + dice".to_owned(), None);
-        return vec![(1.0, Loss::Bce), (1.0, Loss::Dice)];
-    };
+fn read_loss(reader: &mut Reader) -> Outcome<Vec<(f64, Loss)>> {
+    let (expr, given) = reader.expression(records::LOSS)?;
     let mut terms = Vec::new();
-    let _: Outcome<()> = loss_terms(reader, &expr, &mut terms);
-    reader.note("loss", print_expression(&expr), Some(&expr));
-    terms
+    loss_terms(reader, &expr, &mut terms)?;
+    reader.note(
+        records::LOSS.name,
+        print_expression(&expr),
+        given.then_some(&expr),
+    );
+    Ok(terms)
 }
 
 fn loss_terms(reader: &mut Reader, expr: &Expr, terms: &mut Vec<(f64, Loss)>) -> Outcome<()> {

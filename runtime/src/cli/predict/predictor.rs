@@ -10,7 +10,7 @@ use crate::cli::Failure;
 use crate::cli::args::Bar;
 use crate::cli::baked::Baked;
 use crate::cli::experiment::Experiment;
-use crate::data::{DataSettings, Labels, MaskBuilder, SliceInput, Volume, inputs};
+use crate::data::{Labels, MaskBuilder, Preprocessing, SliceInput, Volume, inputs};
 use crate::executor::Executor;
 use crate::tensor::Tensor;
 use crate::weights::Weights;
@@ -23,7 +23,7 @@ pub struct Predictor {
     experiment: Experiment,
     executor: Box<dyn Executor>,
     baked: Baked,
-    settings: DataSettings,
+    settings: Preprocessing,
     /// Rows and columns that the network was trained at.
     built: [usize; 2],
     /// Rows and columns of the network's input by those of an image; or why there are none.
@@ -41,7 +41,7 @@ impl Predictor {
         weights: Weights,
         built: [usize; 2],
     ) -> Result<Self, Failure> {
-        let settings = experiment.data()?;
+        let settings = experiment.data()?.preprocessing.clone();
         let baked = Baked::new(&experiment, &mut *executor, weights)?;
         Ok(Predictor {
             experiment,
