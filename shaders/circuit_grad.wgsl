@@ -150,6 +150,7 @@ fn circuit_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
 {% endfor %}
         if first_slot + circuit < {{ count }}u {
             let m = turn[j];
+            // 1/2 of the half angles times 1/sqrt 2 of the Hadamard gate.
             let v = vec2<f32>(m.y - m.x, m.y + m.x) * 0.353553391;
             let at = theta_of(first_slot + circuit) + q;
             dtheta[at] = m.w * (g1.x * v.x - g0.x * v.y) + m.z * (g0.y * v.x - g1.y * v.y);

@@ -14,8 +14,8 @@ fn sync() {
 {% endif %}
 }
 
-// The lower index of the n-th pair that differs in a qubit.
-fn pair(n: u32, mask: u32) -> u32 {
+// The n-th index with a 0 at the bit of `mask`.
+fn without(n: u32, mask: u32) -> u32 {
     return ((n & ~(mask - 1u)) << 1u) | (n & (mask - 1u));
 }
 
@@ -28,17 +28,16 @@ fn start(base: u32, t: u32) {
 // {{ layer.gate }}: forward on psi.
 fn layer_{{ loop.index0 }}(base: u32, t: u32, angles: u32) {
     for (var k = 0u; k < {{ layer.count }}u; k++) {
-        let cs = {{ "sin_cos(theta[angles + k] * 0.5)" if layer.rotates else "vec2<f32>(0.0, 1.0)" }};
-        let mask = 1u << ({{ qubits - 1 }}u - {{ "(k + 1u) % " ~ qubits ~ "u" if layer.controlled else "k" }});
-        for (var n = t; n < {{ size // 2 }}u; n += {{ threads }}u) {
-            let i = pair(n, mask);
-{% if layer.controlled %}
-            if ((i >> ({{ qubits - 1 }}u - k)) & 1u) == 0u { continue; }
-{% endif %}
-            let a = psi[base + i];
-            let b = psi[base + i + mask];
-            psi[base + i] = times({{ layer.matrix[0] }}, a) + times({{ layer.matrix[1] }}, b);
-            psi[base + i + mask] = times({{ layer.matrix[2] }}, a) + times({{ layer.matrix[3] }}, b);
+{% set matrices = layer.forward %}
+{% include "shared/gate_groups" %}
+{% for block in layer.blocks %}
+{% for state in block.states %}
+            let x{{ state }} = psi[i + o{{ state }}];
+{% endfor %}
+{% for state in block.states %}
+            psi[i + o{{ state }}] = {{ block.forward[loop.index0] }};
+{% endfor %}
+{% endfor %}
         }
         sync();
     }
@@ -48,15 +47,15 @@ fn layer_{{ loop.index0 }}(base: u32, t: u32, angles: u32) {
 fn run(base: u32, t: u32, at: u32) {
     start(base, t);
 {% for at in before %}
-    layer_{{ at }}(base, t, at + {{ layers[at].row * qubits }}u);
+    layer_{{ at }}(base, t, at + {{ layers[at].first }}u);
 {% endfor %}
     for (var block = 0u; block < {{ blocks }}u; block++) {
 {% for at in block %}
-        layer_{{ at }}(base, t, at + ({{ layers[at].row }}u + block * {{ axes }}u) * {{ qubits }}u);
+        layer_{{ at }}(base, t, at + {{ layers[at].first }}u + block * {{ stride }}u);
 {% endfor %}
     }
 {% for at in after %}
-    layer_{{ at }}(base, t, at + {{ layers[at].row * qubits }}u);
+    layer_{{ at }}(base, t, at + {{ layers[at].first }}u);
 {% endfor %}
 }
 

@@ -14,41 +14,42 @@ var<workgroup> part: array<f32, {{ threads }}>;
 {% include "shared/circuit_gates" %}
 
 {% for layer in layers %}
-// {{ layer.gate }}: undone.
+// {{ layer.gate }}: undone. The slope of an angle is Re(l (dU psi)), psi being the state before the gate.
 fn undo_{{ loop.index0 }}(base: u32, t: u32, angles: u32) {
     for (var back = 0u; back < {{ layer.count }}u; back++) {
-        let k = {{ layer.count }}u - 1u - back;
-        let cs = {{ "sin_cos(theta[angles + k] * 0.5)" if layer.rotates else "vec2<f32>(0.0, 1.0)" }};
-        let mask = 1u << ({{ qubits - 1 }}u - {{ "(k + 1u) % " ~ qubits ~ "u" if layer.controlled else "k" }});
-{% if layer.rotates %}
-        var sum = 0.0;
-{% endif %}
-        for (var n = t; n < {{ size // 2 }}u; n += {{ threads }}u) {
-            let i = pair(n, mask);
-{% if layer.controlled %}
-            if ((i >> ({{ qubits - 1 }}u - k)) & 1u) == 0u { continue; }
-{% endif %}
-            let a = psi[base + i];
-            let b = psi[base + i + mask];
-            let x = lambda[base + i];
-            let y = lambda[base + i + mask];
-{% if layer.rotates %}
-            sum += times(x, times({{ layer.generator[0] }}, a) + times({{ layer.generator[1] }}, b)).y;
-            sum += times(y, times({{ layer.generator[2] }}, a) + times({{ layer.generator[3] }}, b)).y;
-{% endif %}
-            psi[base + i] = times({{ layer.inverse[0] }}, a) + times({{ layer.inverse[1] }}, b);
-            psi[base + i + mask] = times({{ layer.inverse[2] }}, a) + times({{ layer.inverse[3] }}, b);
-            lambda[base + i] = times({{ layer.matrix[0] }}, x) + times({{ layer.matrix[2] }}, y);
-            lambda[base + i + mask] = times({{ layer.matrix[1] }}, x) + times({{ layer.matrix[3] }}, y);
+        let k = {{ layer.count - 1 }}u - back;
+{% for rate in layer.rates %}
+        var slope{{ loop.index0 }} = 0.0;
+{% endfor %}
+{% set matrices = layer.undo %}
+{% include "shared/gate_groups" %}
+{% for block in layer.blocks %}
+{% for state in block.states %}
+            let p{{ state }} = psi[i + o{{ state }}];
+            let l{{ state }} = lambda[i + o{{ state }}];
+{% endfor %}
+{% for state in block.states %}
+            let x{{ state }} = {{ block.undo[loop.index0] }};
+            psi[i + o{{ state }}] = x{{ state }};
+            lambda[i + o{{ state }}] = {{ block.gradient[loop.index0] }};
+{% endfor %}
+{% for rows in block.slopes %}
+{% set angle = loop.index0 %}
+{% for state in block.states %}
+            slope{{ angle }} += times(l{{ state }}, {{ rows[loop.index0] }}).x;
+{% endfor %}
+{% endfor %}
+{% endfor %}
         }
-{% if layer.rotates %}
-        part[t] = sum;
+{% for rate in layer.rates %}
+        part[t] = slope{{ loop.index0 }};
         for (var half = {{ threads // 2 }}u; half > 0u; half /= 2u) {
             workgroupBarrier();
             if t < half { part[t] += part[t + half]; }
         }
-        if t == 0u { dtheta[angles + k] = 0.5 * part[0]; }
-{% endif %}
+        if t == 0u { dtheta[angles + {{ loop.index0 * layer.count }}u + k] = part[0]; }
+        workgroupBarrier();
+{% endfor %}
         sync();
     }
 }
@@ -73,15 +74,15 @@ fn circuit_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     }
     sync();
 {% for at in after | reverse %}
-    undo_{{ at }}(base, t, at + {{ layers[at].row * qubits }}u);
+    undo_{{ at }}(base, t, at + {{ layers[at].first }}u);
 {% endfor %}
     for (var back = 0u; back < {{ blocks }}u; back++) {
         let block = {{ blocks - 1 }}u - back;
 {% for at in block | reverse %}
-        undo_{{ at }}(base, t, at + ({{ layers[at].row }}u + block * {{ axes }}u) * {{ qubits }}u);
+        undo_{{ at }}(base, t, at + {{ layers[at].first }}u + block * {{ stride }}u);
 {% endfor %}
     }
 {% for at in before | reverse %}
-    undo_{{ at }}(base, t, at + {{ layers[at].row * qubits }}u);
+    undo_{{ at }}(base, t, at + {{ layers[at].first }}u);
 {% endfor %}
 }

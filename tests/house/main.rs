@@ -46,11 +46,6 @@ const ORDER: Order = &[
 const KNOWN: &[&[&str]] = &[
     &["runtime/src/cli/completions.rs", "runtime/src/cli/mod.rs"],
     &["runtime/src/cli/eval.rs", "runtime/src/cli/session.rs"],
-    &[
-        "runtime/src/cpu/circuit/general.rs",
-        "runtime/src/cpu/circuit/hqc_tf.rs",
-        "runtime/src/cpu/circuit/mod.rs",
-    ],
     &["runtime/src/cpu/conv_kernel.rs", "runtime/src/cpu/real.rs"],
     &[
         "runtime/src/data/cache.rs",

@@ -5,7 +5,8 @@ use hqcc_compiler::ops::{
     Circuit, CircuitGrad, Lpp, LppGradParameters, LppGradProbability, Readout, WeightMap,
     WeightMapGrad,
 };
-use hqcc_compiler::quantum::ansatz::{Ansatz, Layer, Pattern};
+use hqcc_compiler::quantum::ansatz::{Ansatz, GateLayer, QubitPattern};
+use hqcc_compiler::quantum::gates::gate;
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_tests::tolerance::Tolerance;
 
@@ -35,18 +36,18 @@ fn ansatz(rng: &mut Rng) -> Ansatz {
     if rng.coin() {
         return Ansatz::hqc_tf();
     }
-    let layer = |gate: &str, on| Layer {
-        gate: gate.into(),
-        on,
-    };
+    let layer =
+        |name: &str, on| GateLayer::new(gate(name).expect("a gate"), on).expect("a pattern");
+    let pairs = rng.pick(&["cnot", "crx", "rzz", "swap"]);
+    let on = rng.pick(&[QubitPattern::Chain, QubitPattern::Ring]);
     Ansatz {
-        before: vec![layer("h", Pattern::All)],
+        before: vec![layer("h", QubitPattern::All)],
         block: vec![
-            layer("ry", Pattern::All),
-            layer("rz", Pattern::All),
-            layer("cnot", Pattern::Chain),
+            layer(rng.pick(&["ry", "u3"]), QubitPattern::All),
+            layer("rz", QubitPattern::All),
+            layer(pairs, on),
         ],
-        after: vec![layer("rx", Pattern::All)],
+        after: vec![layer(rng.pick(&["rx", "t"]), QubitPattern::All)],
     }
 }
 

@@ -1,6 +1,6 @@
 //! Generated weights through graphs: rewritten, differentiated, run by the executors.
 
-use crate::golden;
+use crate::{golden, layer};
 use hqcc::cpu::CpuExecutor;
 use hqcc::cpu::circuit::{Circuits, Order, Readout};
 use hqcc::executor::{Executor, ExecutorError};
@@ -11,14 +11,14 @@ use hqcc_compiler::ops::{Mul, ReduceSum};
 use hqcc_compiler::passes::rewrite::Rule;
 use hqcc_compiler::passes::{autodiff, readout, simplify};
 use hqcc_compiler::program::Entry;
-use hqcc_compiler::quantum::ansatz::{Ansatz, Layer, Pattern, qubits_for};
+use hqcc_compiler::quantum::ansatz::{Ansatz, QubitPattern, qubits_for};
 use hqcc_compiler::setting::SettingValue;
 use hqcc_compiler::steps;
 use hqcc_compiler::tensor_type::TensorType;
 use std::collections::BTreeMap;
 use std::f64::consts::FRAC_PI_2;
 
-type Values = BTreeMap<String, Vec<f64>>;
+pub type Values = BTreeMap<String, Vec<f64>>;
 
 /// What becomes of a readout.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,7 @@ enum Target {
 /// How far one set of `lpp` parameters reaches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Share {
-    Layer,
+    GateLayer,
     Circuit,
 }
 
@@ -67,7 +67,7 @@ impl Qpg {
         }
         if self.post == Post::Lpp {
             let share = match self.share {
-                Share::Layer => "layer",
+                Share::GateLayer => "layer",
                 Share::Circuit => "none",
             };
             rule = rule.with("share", SettingValue::Word(share.to_owned()));
@@ -78,9 +78,9 @@ impl Qpg {
 
 /// How close an executor comes.
 #[derive(Clone, Copy)]
-struct Tolerance {
-    weights: f64,
-    gradients: f64,
+pub struct Tolerance {
+    pub weights: f64,
+    pub gradients: f64,
 }
 
 const DOUBLE: Tolerance = Tolerance {
@@ -93,7 +93,7 @@ const SINGLE: Tolerance = Tolerance {
 };
 
 /// Runs one step of a graph on given state and inputs.
-type Run<'a> = &'a mut dyn FnMut(Graph, &Values) -> Values;
+pub type Run<'a> = &'a mut dyn FnMut(Graph, &Values) -> Values;
 
 fn in_f64(graph: Graph, given: &Values) -> Values {
     let entry = Entry { graph };
@@ -140,7 +140,7 @@ fn in_f32(executor: &mut dyn Executor, graph: Graph, given: &Values) -> Values {
 }
 
 /// Runs a check on every executor there is.
-fn everywhere(check: impl Fn(Run<'_>, Tolerance)) {
+pub fn everywhere(check: impl Fn(Run<'_>, Tolerance)) {
     check(&mut in_f64, DOUBLE);
     check(
         &mut |graph, given| in_f32(&mut CpuExecutor::<f32>::new(), graph, given),
@@ -212,7 +212,7 @@ fn graph(kind: WeightKind, shape: &[usize], qpg: &Qpg, adapt: bool, fold: bool) 
     graph
 }
 
-fn weighted_sum(graph: &mut Graph, weight: NodeId, ty: &TensorType) -> NodeId {
+pub fn weighted_sum(graph: &mut Graph, weight: NodeId, ty: &TensorType) -> NodeId {
     let input = Input { ty: ty.clone() };
     let cotangent = graph.add(input, &[], "cotangent").expect("cotangent");
     let product = graph
@@ -235,7 +235,7 @@ fn qpg(post: Post, blocks: usize, target: Target, share: Share) -> Qpg {
 }
 
 #[track_caller]
-fn near(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
+pub fn near(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
         let gap = (got - want).abs();
@@ -247,7 +247,7 @@ fn near(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
 }
 
 #[track_caller]
-fn near_gradient(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
+pub fn near_gradient(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
     let largest = want.iter().fold(5e-2f64, |m, x| m.max(x.abs()));
     near(what, got, want, tolerance * largest);
 }
@@ -262,9 +262,9 @@ fn check_conv(
     assert_eq!(case.target == "c_in", case.c_in <= case.c_out);
     let shape = [case.c_out, case.c_in, case.kh, case.kw];
     let results = [
-        (Post::Rce, Share::Layer, Some(&case.rce)),
-        (Post::Sst, Share::Layer, Some(&case.sst)),
-        (Post::Lpp, Share::Layer, Some(&case.lpp)),
+        (Post::Rce, Share::GateLayer, Some(&case.rce)),
+        (Post::Sst, Share::GateLayer, Some(&case.sst)),
+        (Post::Lpp, Share::GateLayer, Some(&case.lpp)),
         (Post::Lpp, Share::Circuit, case.lpp_per_circuit.as_ref()),
     ];
     for (post, share, result) in results {
@@ -338,7 +338,7 @@ fn golden_circuits() {
                     case.lpp.y.as_ref().unwrap_or(&case.prob),
                 ),
             ] {
-                let qpg = qpg(post, case.blocks, Target::Output, Share::Layer);
+                let qpg = qpg(post, case.blocks, Target::Output, Share::GateLayer);
                 let mut given = Values::from([
                     ("layer.weight.theta".to_owned(), case.theta()),
                     ("cotangent".to_owned(), case.v.clone()),
@@ -452,7 +452,7 @@ fn weights_lie_where_eq_8_says() {
             (WeightKind::Linear, &[7, 4], Target::Auto),
             (WeightKind::Linear, &[4, 7], Target::Auto),
         ] {
-            let qpg = qpg(Post::Rce, 2, target, Share::Layer);
+            let qpg = qpg(Post::Rce, 2, target, Share::GateLayer);
             check_weight(run, tolerance, kind, shape, &qpg);
         }
     });
@@ -465,7 +465,7 @@ fn circuits_of_many_sizes() {
         for qubits in [5usize, 8, 11, 12] {
             let shape = [3, (1 << qubits) - qubits / 4];
             for (post, blocks) in [(Post::Sst, 1), (Post::Rce, 3)] {
-                let qpg = qpg(post, blocks, Target::Output, Share::Layer);
+                let qpg = qpg(post, blocks, Target::Output, Share::GateLayer);
                 check_weight(run, tolerance, WeightKind::Linear, &shape, &qpg);
             }
         }
@@ -474,20 +474,22 @@ fn circuits_of_many_sizes() {
 
 #[test]
 fn custom_circuits() {
-    let layer = |gate: &str, on| Layer {
-        gate: gate.to_owned(),
-        on,
-    };
     let ansatz = Ansatz {
-        before: vec![layer("h", Pattern::All), layer("rz", Pattern::All)],
-        block: vec![
-            layer("ry", Pattern::All),
-            layer("cnot", Pattern::Chain),
-            layer("rx", Pattern::All),
-            layer("cz", Pattern::Ring),
-            layer("y", Pattern::All),
+        before: vec![
+            layer("h", QubitPattern::All),
+            layer("rz", QubitPattern::All),
         ],
-        after: vec![layer("cnot", Pattern::Ring), layer("ry", Pattern::All)],
+        block: vec![
+            layer("ry", QubitPattern::All),
+            layer("cnot", QubitPattern::Chain),
+            layer("rx", QubitPattern::All),
+            layer("cz", QubitPattern::Ring),
+            layer("y", QubitPattern::All),
+        ],
+        after: vec![
+            layer("cnot", QubitPattern::Ring),
+            layer("ry", QubitPattern::All),
+        ],
     };
     everywhere(|run, tolerance| {
         for (shape, post) in [
@@ -497,7 +499,7 @@ fn custom_circuits() {
         ] {
             let qpg = Qpg {
                 ansatz: ansatz.clone(),
-                ..qpg(post, 2, Target::Output, Share::Layer)
+                ..qpg(post, 2, Target::Output, Share::GateLayer)
             };
             check_weight(run, tolerance, WeightKind::Linear, &shape, &qpg);
         }
@@ -507,7 +509,7 @@ fn custom_circuits() {
 /// Maps behind a circuit become part of it, unless someone else reads what is between.
 #[test]
 fn readouts_are_absorbed() {
-    let qpg = qpg(Post::Sst, 1, Target::Auto, Share::Layer);
+    let qpg = qpg(Post::Sst, 1, Target::Auto, Share::GateLayer);
     let names = |fold| -> Vec<&'static str> {
         let graph = graph(WeightKind::Conv, &[4, 2, 3, 3], &qpg, false, fold);
         graph.ids().map(|id| graph.node(id).op.name()).collect()

@@ -1,5 +1,9 @@
-//! The golden vectors: two independent float64 implementations that agree to 1e-12.
+//! The golden vectors, from independent implementations in float64: circuits and convolutions from two that agree to 1e-12,
+//! gates from PennyLane (version and seed are in the file).
 
+use crate::layer;
+use hqcc_compiler::quantum::ansatz::{Ansatz, QubitPattern};
+use hqcc_compiler::quantum::unitary::Complex;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -86,6 +90,63 @@ pub struct ConvResult {
     pub grad_theta: Vec<f64>,
     pub grad_w: Option<Vec<f64>>,
     pub grad_b: Option<Value>,
+}
+
+/// `gates.json`: matrices and circuits of every gate.
+#[derive(Deserialize)]
+pub struct Gates {
+    pub gates: Vec<GateCase>,
+    pub circuits: Vec<GateCircuit>,
+}
+
+/// The matrix of a gate, row by row.
+#[derive(Deserialize)]
+pub struct GateCase {
+    pub gate: String,
+    pub angles: Vec<f64>,
+    pub re: Vec<f64>,
+    pub im: Vec<f64>,
+}
+
+impl GateCase {
+    pub fn matrix(&self) -> Vec<Vec<Complex>> {
+        let entries = self.re.iter().zip(&self.im);
+        let entries: Vec<Complex> = entries.map(|(&re, &im)| Complex::new(re, im)).collect();
+        let size = entries.len().isqrt();
+        entries.chunks(size).map(<[_]>::to_vec).collect()
+    }
+}
+
+/// `h(all) repeat blocks { ry(all) GATE(on) rx(all) } GATE(on) ry(all)`: state, and gradients of `sum v Re(psi)` and
+/// `sum v |psi|^2`.
+#[derive(Deserialize)]
+pub struct GateCircuit {
+    pub gate: String,
+    pub on: QubitPattern,
+    pub qubits: usize,
+    pub blocks: usize,
+    pub theta: Vec<f64>,
+    pub v: Vec<f64>,
+    pub re: Vec<f64>,
+    pub im: Vec<f64>,
+    pub grad_real: Vec<f64>,
+    pub grad_probability: Vec<f64>,
+}
+
+impl GateCircuit {
+    pub fn ansatz(&self) -> Ansatz {
+        let own = || layer(&self.gate, self.on);
+        let all = |name| layer(name, QubitPattern::All);
+        Ansatz {
+            before: vec![all("h")],
+            block: vec![all("ry"), own(), all("rx")],
+            after: vec![own(), all("ry")],
+        }
+    }
+}
+
+pub fn gates() -> Gates {
+    serde_json::from_str(include_str!("../golden/gates.json")).expect("golden file")
 }
 
 /// All numbers in a value, in order.

@@ -1,14 +1,14 @@
 //! The CPU kernels on slices, in both precisions.
 
-use crate::golden;
+use crate::{golden, layer};
 use hqcc::cpu::circuit::{Circuits, Order, Readout};
 use hqcc::cpu::lpp::Lpp;
 use hqcc::cpu::real::Real;
 use hqcc::cpu::weight_map;
-use hqcc_compiler::quantum::ansatz::{Ansatz, Layer, Pattern, qubits_for};
+use hqcc_compiler::quantum::ansatz::{Ansatz, QubitPattern, qubits_for};
 use std::f64::consts::FRAC_PI_2;
 
-fn one(qubits: usize, blocks: usize, readout: Readout) -> Circuits {
+pub fn one(qubits: usize, blocks: usize, readout: Readout) -> Circuits {
     Circuits {
         count: 1,
         qubits,
@@ -22,12 +22,12 @@ fn one(qubits: usize, blocks: usize, readout: Readout) -> Circuits {
     }
 }
 
-fn of<R: Real>(values: &[f64]) -> Vec<R> {
+pub fn of<R: Real>(values: &[f64]) -> Vec<R> {
     values.iter().map(|&x| R::of(x)).collect()
 }
 
 #[track_caller]
-fn near<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
+pub fn near<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
         let gap = (got.f64() - want).abs();
@@ -40,18 +40,18 @@ fn near<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
 
 /// Of the largest entry; where all are zero (a basis state), of a twentieth.
 #[track_caller]
-fn near_gradient<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
+pub fn near_gradient<R: Real>(what: &str, got: &[R], want: &[f64], tolerance: f64) {
     let largest = want.iter().fold(5e-2f64, |m, x| m.max(x.abs()));
     near(what, got, want, tolerance * largest);
 }
 
-fn forward<R: Real>(circuits: &Circuits, theta: &[R]) -> Vec<R> {
+pub fn forward<R: Real>(circuits: &Circuits, theta: &[R]) -> Vec<R> {
     let mut y = vec![R::of(f64::NAN); circuits.count * circuits.used];
     circuits.forward(theta, &mut y);
     y
 }
 
-fn backward<R: Real>(circuits: &Circuits, theta: &[R], dy: &[R]) -> Vec<R> {
+pub fn backward<R: Real>(circuits: &Circuits, theta: &[R], dy: &[R]) -> Vec<R> {
     let mut grad = vec![R::of(f64::NAN); theta.len()];
     circuits.backward(theta, dy, &mut grad);
     grad
@@ -263,27 +263,29 @@ fn golden_convs_in_f32() {
 }
 
 /// Angles that look random.
-fn angles(count: usize) -> Vec<f64> {
+pub fn angles(count: usize) -> Vec<f64> {
     (0..count)
         .map(|i| 3.0 * (1.7 * i as f64 + 0.3).sin())
         .collect()
 }
 
 fn custom() -> Ansatz {
-    let layer = |gate: &str, on| Layer {
-        gate: gate.to_owned(),
-        on,
-    };
     Ansatz {
-        before: vec![layer("h", Pattern::All), layer("rz", Pattern::All)],
-        block: vec![
-            layer("ry", Pattern::All),
-            layer("cnot", Pattern::Chain),
-            layer("rx", Pattern::All),
-            layer("cz", Pattern::Ring),
-            layer("rz", Pattern::All),
+        before: vec![
+            layer("h", QubitPattern::All),
+            layer("rz", QubitPattern::All),
         ],
-        after: vec![layer("x", Pattern::All), layer("ry", Pattern::All)],
+        block: vec![
+            layer("ry", QubitPattern::All),
+            layer("cnot", QubitPattern::Chain),
+            layer("rx", QubitPattern::All),
+            layer("cz", QubitPattern::Ring),
+            layer("rz", QubitPattern::All),
+        ],
+        after: vec![
+            layer("x", QubitPattern::All),
+            layer("ry", QubitPattern::All),
+        ],
     }
 }
 
@@ -349,10 +351,7 @@ fn gradients_of_a_custom_circuit_match_central_differences() {
 #[test]
 fn fast_and_general_ways_agree() {
     let mut general = Ansatz::hqc_tf();
-    general.after.push(Layer {
-        gate: "x".to_owned(),
-        on: Pattern::All,
-    });
+    general.after.push(layer("x", QubitPattern::All));
     general.after.push(general.after[0].clone());
     for qubits in 1..=10 {
         for (blocks, readout) in [

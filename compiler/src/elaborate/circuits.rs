@@ -3,19 +3,13 @@
 use super::project::Module;
 use super::state::{Elaborator, Frame, Outcome};
 use crate::diagnostic::{bail, error, suggest};
-use crate::quantum::ansatz::{Ansatz, Layer, Pattern};
+use crate::quantum::ansatz::{Ansatz, GateLayer, QubitPattern};
 use crate::quantum::gates::{GATES, gate};
-use crate::syntax::ast::{CircuitStep, Expr, ExprKind, Ident, Item};
+use crate::syntax::ast::{Argument, CircuitStep, Expr, ExprKind, Ident, Item};
 use crate::syntax::span::Span;
 
 /// How many layers of gates a circuit may have.
 const MAX_GATES: usize = 256;
-
-const PATTERNS: [(&str, Pattern); 3] = [
-    ("all", Pattern::All),
-    ("chain", Pattern::Chain),
-    ("ring", Pattern::Ring),
-];
 
 impl Elaborator<'_> {
     /// The gates of the circuit that an expression names.
@@ -93,7 +87,7 @@ impl Elaborator<'_> {
     fn gates(
         &mut self,
         steps: &[CircuitStep],
-        layers: &mut Vec<Layer>,
+        layers: &mut Vec<GateLayer>,
         frame: &Frame,
     ) -> Outcome<()> {
         for step in steps {
@@ -111,7 +105,12 @@ impl Elaborator<'_> {
         Ok(())
     }
 
-    fn gate(&mut self, step: &CircuitStep, layers: &mut Vec<Layer>, frame: &Frame) -> Outcome<()> {
+    fn gate(
+        &mut self,
+        step: &CircuitStep,
+        layers: &mut Vec<GateLayer>,
+        frame: &Frame,
+    ) -> Outcome<()> {
         let method = match step {
             CircuitStep::Repeat { count, steps, .. } => {
                 let times = self.int(count, frame)?;
@@ -136,30 +135,21 @@ impl Elaborator<'_> {
                 suggest: suggest(name, &known)
             );
         };
-        let [argument] = method.arguments.as_slice() else {
+        let [argument @ Argument { name: None, .. }] = method.arguments.as_slice() else {
             bail!(
                 self, "circuit::pattern" at method.span, "`{name}` takes one word: the qubits it acts on";
                 help: "`all`, `ring` or `chain`"
             );
         };
-        let on = self.word(name, &argument.value, &PATTERNS, frame)?;
-        if (found.arity == 1) != (on == Pattern::All) {
-            let (message, help) = match found.arity {
-                1 => (
-                    format!("`{name}` acts on one qubit"),
-                    format!("write `{name}(all)`"),
-                ),
-                _ => (
-                    format!("`{name}` acts on two qubits"),
-                    format!("write `{name}(ring)` or `{name}(chain)`"),
-                ),
+        let on = self.word(name, &argument.value, &QubitPattern::WORDS, frame)?;
+        let layer = GateLayer::new(found, on).map_err(|error| {
+            let help = match found.qubits {
+                1 => format!("write `{name}(all)`"),
+                _ => format!("write `{name}(ring)` or `{name}(chain)`"),
             };
-            bail!(self, "circuit::pattern" at argument.value.span, "{message}"; help: "{help}");
-        }
-        layers.push(Layer {
-            gate: name.to_owned(),
-            on,
-        });
+            self.fail(error!("circuit::pattern" at argument.value.span, "{error}"; help: "{help}"))
+        })?;
+        layers.push(layer);
         Ok(())
     }
 }

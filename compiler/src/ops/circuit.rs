@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{CircuitOrder, WeightMap};
+use super::{CircuitOrder, WeightMap, gate_kernels};
 use crate::graph::{Backward, Gradient, NodeId, Op};
 use crate::onnx::ToOnnx;
 use crate::op_identity;
 use crate::plan::{Groups, Lower, LowerError, Lowering, Operand, merge};
-use crate::quantum::ansatz::{Ansatz, Layer, Pattern, pairs};
-use crate::quantum::gates::{self, Complex, Gate, Inverse};
+use crate::quantum::ansatz::{Ansatz, GateLayer};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// What is read out of the final state.
@@ -26,8 +25,8 @@ pub enum Readout {
 /// amplitudes, `scale * readout + offset`. Source: HQC-TF Eq. 1 (doi 10.1038/s41598-026-40127-z). Qubit 0 is the highest
 /// bit of the index.
 ///
-/// - Shapes: `theta: f32[circuits, blocks, axes, qubits] -> f32[circuits, used]`, `axes` the layers of rotations in
-///   a block (0 RY, 1 RX for `hqc_tf`); see [`Ansatz::angle_shape`](crate::quantum::ansatz::Ansatz::angle_shape).
+/// - Shapes: `theta: f32[circuits, blocks, axes, qubits] -> f32[circuits, used]`, `axes` the angles per qubit in
+///   a block (0 RY, 1 RX for `hqc_tf`); for circuits with other numbers of angles see [`Ansatz::angle_shape`](crate::quantum::ansatz::Ansatz::angle_shape).
 ///   With `map`, the output is the weight that it arranges the rows into (Eq. 8).
 /// - Units: radians.
 /// - Gradient: [`CircuitGrad`].
@@ -133,28 +132,15 @@ impl Circuit {
         self.ansatz.is_hqc_tf() && self.qubits <= 11
     }
 
-    /// Constants of the gate-by-gate kernels.
+    /// Workgroups and constants of the gate-by-gate kernels.
     fn gates(&self, count: usize) -> (Groups, Value) {
-        let mut layers = Vec::new();
-        let mut add = |given: &[Layer], first_row: usize| -> (Vec<usize>, usize) {
-            let (first, mut row) = (layers.len(), first_row);
-            for layer in given {
-                if let Some(gate) = gates::gate(&layer.gate) {
-                    layers.push(gate_layer(gate, layer.on, self.qubits, row));
-                    row += usize::from(gate.generator.is_some());
-                }
-            }
-            ((first..layers.len()).collect(), row - first_row)
-        };
-        let (before, rows) = add(&self.ansatz.before, 0);
-        let (block, axes) = add(&self.ansatz.block, rows);
-        let (after, _) = add(&self.ansatz.after, rows + self.blocks * axes);
         let groups = Groups::for_count(count);
         let threads = (1usize << (self.qubits - 1)).clamp(32, 256);
         let constants = json!({
-            "groups_x": groups.x, "threads": threads, "size": 1 << self.qubits, "layers": layers, "axes": axes,
-            "before": before, "block": block, "after": after, "in_workgroup": self.in_workgroup(),
+            "groups_x": groups.x, "threads": threads, "size": 1 << self.qubits, "in_workgroup": self.in_workgroup(),
         });
+        let layers = gate_kernels::layers(&self.ansatz, self.qubits, self.blocks);
+        let constants = merge(constants, &layers);
         (groups, merge(constants, &self.constants(count)))
     }
 
@@ -165,49 +151,30 @@ impl Circuit {
 
     fn work(&self, circuits: usize) -> u64 {
         let amplitudes = 1u64 << self.qubits;
-        // The first block is a product state; each later one applies a complex 2x2 per qubit: 28 flops a pair.
-        let later = self.blocks.saturating_sub(1) as u64 * self.qubits as u64;
-        circuits as u64 * amplitudes * (8 + 14 * later)
+        let each = if self.ansatz.is_hqc_tf() {
+            // The first block is a product state; each later one applies a complex 2x2 per qubit: 28 flops a pair.
+            let later = self.blocks.saturating_sub(1) as u64 * self.qubits as u64;
+            amplitudes * (8 + 14 * later)
+        } else {
+            let layers = |part: &[GateLayer]| part.iter().map(|l| self.layer_work(l)).sum::<u64>();
+            let ansatz = &self.ansatz;
+            let outside = layers(&ansatz.before) + layers(&ansatz.after);
+            4 * amplitudes + outside + self.blocks as u64 * layers(&ansatz.block)
+        };
+        circuits as u64 * each
     }
-}
 
-/// A layer of gates as the gate-by-gate kernels see it: matrices as WGSL of `cs`, sine and cosine of half the angle.
-fn gate_layer(gate: &Gate, on: Pattern, qubits: usize, row: usize) -> Value {
-    let literal = |c: Complex| format!("vec2<f32>({:?}, {:?})", c.re, c.im);
-    let entries = |text: &dyn Fn(usize, usize) -> String| -> Vec<String> {
-        (0..4).map(|at| text(at / 2, at % 2)).collect()
-    };
-    let fixed = (gate.matrix)(0.0);
-    // exp(-i t G / 2) = cos(t / 2) - i sin(t / 2) G.
-    let matrix = |sign: f64| match &gate.generator {
-        Some(generator) => entries(&|row, column| {
-            let g = generator[row][column];
-            let diagonal = if row == column { "cs.y" } else { "0.0" };
-            format!(
-                "vec2<f32>({diagonal} + cs.x * {:?}, cs.x * {:?})",
-                sign * g.im,
-                -sign * g.re
-            )
-        }),
-        None => entries(&|row, column| literal(fixed[row][column])),
-    };
-    let inverse = match gate.inverse {
-        Inverse::Itself => matrix(1.0),
-        Inverse::Negated => matrix(-1.0),
-    };
-    let generator = gate
-        .generator
-        .map(|generator| entries(&|row, column| literal(generator[row][column])));
-    let controlled = gate.arity == 2;
-    let count = if controlled {
-        pairs(on, qubits).len()
-    } else {
-        qubits
-    };
-    json!({
-        "gate": gate.name, "controlled": controlled, "rotates": gate.generator.is_some(), "count": count, "row": row,
-        "matrix": matrix(1.0), "inverse": inverse, "generator": generator.unwrap_or_default(),
-    })
+    /// Flops of a layer: complex products with the blocks of its gate's matrix. Moving amplitudes is free.
+    fn layer_work(&self, layer: &GateLayer) -> u64 {
+        let unitary = (layer.gate().unitary)();
+        if unitary.permutation().is_some() {
+            return 0;
+        }
+        let flops = |block: &Vec<usize>| (8 * block.len() * block.len() - 2 * block.len()) as u64;
+        let once: u64 = unitary.blocks().iter().map(flops).sum();
+        let gates = layer.count(self.qubits) as u64;
+        gates * once * ((1 << self.qubits) / unitary.size()) as u64
+    }
 }
 
 impl Op for Circuit {

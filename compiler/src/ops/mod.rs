@@ -16,6 +16,7 @@ mod displace;
 mod dropout;
 mod exp;
 mod expand;
+mod gate_kernels;
 pub mod gelu;
 mod gradient;
 mod group_norm;

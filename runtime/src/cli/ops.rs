@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use hqcc_compiler::ops::{LAYERS, OPS};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::rewrite::{METHODS, POSTS};
+use hqcc_compiler::quantum::ansatz::QubitPattern;
 use hqcc_compiler::quantum::gates::GATES;
 use hqcc_compiler::reference::{self, Group};
 use hqcc_compiler::setting::Setting;
@@ -110,21 +111,20 @@ fn setting(setting: &Setting) -> String {
 }
 
 fn gates() -> String {
-    let mut table = words(["gate", "qubits", "angle", "what it does"]);
+    let mut table = words(["gate", "qubits", "angles", "what it does"]);
     for gate in GATES {
-        let angle = if gate.generator.is_some() {
-            "yes"
-        } else {
-            "no"
-        };
         table.row([
             gate.name.to_owned(),
-            gate.arity.to_string(),
-            angle.to_owned(),
+            gate.qubits.to_string(),
+            gate.angles().to_string(),
             gate.doc.to_owned(),
         ]);
     }
-    table.to_string()
+    let mut patterns = words(["on", "which qubits"]);
+    for (word, pattern) in QubitPattern::WORDS {
+        patterns.row([word, pattern.doc()]);
+    }
+    format!("{table}\n{patterns}")
 }
 
 fn settings() -> String {

@@ -128,6 +128,12 @@ pub(super) fn generate(
     let (qubits, blocks) = (qubits_for(used), settings.int("blocks")?);
     let ansatz = settings.circuit("circuit").cloned();
     let ansatz = ansatz.unwrap_or_else(Ansatz::hqc_tf);
+    if ansatz.angles(qubits, blocks) == 0 {
+        let message =
+            format!("the circuit has no angle on {qubits} qubit, so it has nothing to train");
+        let help = "gates of two qubits have no place there: add one such as `ry(all)`";
+        return Err(ShapeError::new(message).help(help));
+    }
     let mut shape = vec![circuits];
     shape.extend(ansatz.angle_shape(qubits, blocks));
     let uniform = Init::Uniform {

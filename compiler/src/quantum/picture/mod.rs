@@ -6,8 +6,7 @@ mod text;
 pub use svg::to_svg;
 pub use text::to_text;
 
-use super::ansatz::{Ansatz, Layer, pairs};
-use super::gates::{self, Gate};
+use super::ansatz::{Ansatz, Placed};
 
 /// What is drawn: the gates, their angles, and what to say about them.
 #[derive(Clone, Debug)]
@@ -26,77 +25,29 @@ pub struct Picture<'a> {
     pub angles: &'a [f64],
 }
 
-/// One gate in its place.
-#[derive(Clone, Copy, Debug)]
-pub struct Placed {
-    /// The gate.
-    pub gate: &'static Gate,
-    /// The qubit that decides, for a gate on two.
-    pub control: Option<usize>,
-    /// The qubit that it acts on; 0 is the most significant bit.
-    pub target: usize,
-    /// Index of its angle, for a rotation.
-    pub angle: Option<usize>,
-}
+impl Picture<'_> {
+    /// The angles of a gate. Units: radians.
+    pub(super) fn angles_of(&self, placed: &Placed) -> impl Iterator<Item = f64> {
+        placed
+            .angles
+            .iter()
+            .filter_map(|&at| self.angles.get(at).copied())
+    }
 
-impl Placed {
-    /// First and last wire that the gate touches or crosses.
-    fn reach(&self) -> (usize, usize) {
-        let other = self.control.unwrap_or(self.target);
-        (self.target.min(other), self.target.max(other))
+    /// The angles of a gate for people, `0.100 0.200`.
+    fn angle_text(&self, placed: &Placed) -> String {
+        let angles: Vec<String> = self
+            .angles_of(placed)
+            .map(|angle| format!("{angle:.3}"))
+            .collect();
+        angles.join(" ")
     }
 }
 
-/// A stretch of a circuit between two barriers.
-#[derive(Clone, Debug)]
-pub struct Section {
-    /// What it is: `start`, `block 1`, `end`.
-    pub label: String,
-    /// Its gates in time order.
-    pub gates: Vec<Placed>,
-}
-
-/// The gates of a circuit in time order, one by one: what stands before the blocks, each block, what stands behind.
-/// Stretches without a gate are left out.
-pub fn sections(ansatz: &Ansatz, qubits: usize, blocks: usize) -> Vec<Section> {
-    let mut row = 0;
-    let mut section = |label: String, layers: &[Layer]| {
-        let mut placed = Vec::new();
-        for layer in layers {
-            let Some(gate) = gates::gate(&layer.gate) else {
-                continue;
-            };
-            if gate.arity == 1 {
-                let angle = |qubit| gate.generator.map(|_| row * qubits + qubit);
-                placed.extend((0..qubits).map(|qubit| Placed {
-                    gate,
-                    control: None,
-                    target: qubit,
-                    angle: angle(qubit),
-                }));
-                row += usize::from(gate.generator.is_some());
-            } else {
-                let pairs = pairs(layer.on, qubits).into_iter();
-                placed.extend(pairs.map(|(control, target)| Placed {
-                    gate,
-                    control: Some(control),
-                    target,
-                    angle: None,
-                }));
-            }
-        }
-        Section {
-            label,
-            gates: placed,
-        }
-    };
-    let mut sections = vec![section("start".to_owned(), &ansatz.before)];
-    for block in 1..=blocks {
-        sections.push(section(format!("block {block}"), &ansatz.block));
-    }
-    sections.push(section("end".to_owned(), &ansatz.after));
-    sections.retain(|section| !section.gates.is_empty());
-    sections
+/// First and last wire that a gate touches or crosses.
+fn reach(placed: &Placed) -> (usize, usize) {
+    let qubits = || placed.qubits.iter().copied();
+    (qubits().min().unwrap_or(0), qubits().max().unwrap_or(0))
 }
 
 /// Gates that are drawn above one another, and the section that begins with them.
@@ -108,11 +59,11 @@ struct Column {
 /// Puts each gate into the first column of its section in which the wires that it touches or crosses are free.
 fn columns(picture: &Picture<'_>) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
-    for section in sections(picture.ansatz, picture.qubits, picture.blocks) {
+    for section in picture.ansatz.parts(picture.qubits, picture.blocks) {
         let first = columns.len();
         let mut free = vec![first; picture.qubits];
         for gate in section.gates {
-            let (from, to) = gate.reach();
+            let (from, to) = reach(&gate);
             let at = free[from..=to].iter().copied().max().unwrap_or(first);
             if at == columns.len() {
                 columns.push(Column {
@@ -145,9 +96,4 @@ fn lines(widths: &[usize], limit: usize) -> Vec<std::ops::Range<usize>> {
         lines.push(start..widths.len());
     }
     lines
-}
-
-/// An angle for people.
-fn angle(value: f64) -> String {
-    format!("{value:.3}")
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Column, Picture, Placed, angle, columns, lines};
+use super::{Column, Picture, columns, lines, reach};
+use crate::quantum::ansatz::Placed;
+use crate::quantum::gates::Mark;
 
 /// Distance of two wires. Units: pixels, as all below.
 const WIRE: usize = 44;
@@ -17,16 +19,25 @@ const MARGIN: usize = 24;
 /// Height of a line of text.
 const LINE: usize = 20;
 
-/// Colour of rotations, whose angles are trained.
+/// Colour of gates with angles, which are trained.
 const TRAINED: &str = "#d9c2f0";
 /// Colour of gates without an angle.
 const FIXED: &str = "#cfe3fa";
 
+/// Width of a box with so many angles in it.
+fn box_width(angles: usize) -> usize {
+    match angles {
+        0 => 32,
+        _ => 18 + 36 * angles,
+    }
+}
+
 /// Room that a column takes.
 fn width(column: &Column) -> usize {
-    let rotates = column.gates.iter().any(|gate| gate.angle.is_some());
+    let angles = column.gates.iter().map(|placed| placed.angles.len());
+    let angles = angles.max().unwrap_or(0);
     let begins = column.begins.as_ref().map_or(0, |_| 20);
-    begins + if rotates { 64 } else { 44 }
+    begins + box_width(angles) + if angles > 0 { 10 } else { 12 }
 }
 
 fn escape(text: &str) -> String {
@@ -35,48 +46,61 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-fn draw_gate(svg: &mut String, picture: &Picture<'_>, gate: &Placed, x: usize, top: usize) {
+fn draw_gate(svg: &mut String, picture: &Picture<'_>, placed: &Placed, x: usize, top: usize) {
     let y = |qubit: usize| top + qubit * WIRE;
-    let (symbol, target) = (gate.gate.symbol, y(gate.target));
-    if let Some(control) = gate.control {
-        let control = y(control);
-        let _ = writeln!(
-            svg,
-            r#"<path d="M{x} {control}V{target}" class="link"/><circle cx="{x}" cy="{control}" r="5"/>"#
-        );
-        let (left, above) = (x - 11, target - 11);
-        *svg += &match symbol {
-            "●" => format!("<circle cx=\"{x}\" cy=\"{target}\" r=\"5\"/>\n"),
-            "⊕" => format!(
-                "<circle cx=\"{x}\" cy=\"{target}\" r=\"11\" class=\"not\"/>\
-                 <path d=\"M{left} {target}h22M{x} {above}v22\" class=\"link\"/>\n"
-            ),
-            _ => boxed(symbol, None, FIXED, x, target),
-        };
-        return;
+    let (from, to) = reach(placed);
+    if from < to {
+        let (from, to) = (y(from), y(to));
+        let _ = writeln!(svg, r#"<path d="M{x} {from}V{to}" class="link"/>"#);
     }
-    let value = gate.angle.and_then(|at| picture.angles.get(at));
-    let value = value.map(|&value| angle(value));
-    let fill = if gate.angle.is_some() { TRAINED } else { FIXED };
-    *svg += &boxed(symbol, value.as_deref(), fill, x, target);
+    let marks = placed.gate.marks;
+    for (at, (&qubit, mark)) in placed.qubits.iter().zip(marks).enumerate() {
+        let y = y(qubit);
+        *svg += &match mark {
+            Mark::Dot => format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"5\"/>\n"),
+            Mark::Plus => format!(
+                "<circle cx=\"{x}\" cy=\"{y}\" r=\"11\" class=\"not\"/>\
+                 <path d=\"M{} {y}h22M{x} {}v22\" class=\"link\"/>\n",
+                x - 11,
+                y - 11
+            ),
+            Mark::Cross => format!(
+                "<path d=\"M{} {}l12 12m0 -12l-12 12\" class=\"link\"/>\n",
+                x - 6,
+                y - 6
+            ),
+            Mark::Boxed(symbol) if at + 1 == marks.len() => boxed(
+                symbol,
+                &picture.angle_text(placed),
+                placed.angles.len(),
+                x,
+                y,
+            ),
+            Mark::Boxed(symbol) => boxed(symbol, "", placed.angles.len(), x, y),
+        };
+    }
 }
 
-fn boxed(symbol: &str, angle: Option<&str>, fill: &str, x: usize, y: usize) -> String {
-    let (width, baseline) = if angle.is_some() {
-        (54, y - 2)
+/// A box around `symbol` and the text of `count` angles, which may stand in another box of the same gate.
+fn boxed(symbol: &str, angles: &str, count: usize, x: usize, y: usize) -> String {
+    let fill = if count > 0 { TRAINED } else { FIXED };
+    let (width, baseline) = if angles.is_empty() {
+        (box_width(0), y + 5)
     } else {
-        (32, y + 5)
+        (box_width(count), y - 2)
     };
     let (left, top) = (x - width / 2, y - BOX / 2);
-    let angle = angle.map_or_else(String::new, |angle| {
+    let angles = if angles.is_empty() {
+        String::new()
+    } else {
         format!(
-            "<text x=\"{x}\" y=\"{}\" class=\"angle\">{angle}</text>",
+            "<text x=\"{x}\" y=\"{}\" class=\"angle\">{angles}</text>",
             y + 11
         )
-    });
+    };
     format!(
         "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{BOX}\" rx=\"3\" fill=\"{fill}\"/>\
-         <text x=\"{x}\" y=\"{baseline}\" class=\"gate\">{symbol}</text>{angle}\n"
+         <text x=\"{x}\" y=\"{baseline}\" class=\"gate\">{symbol}</text>{angles}\n"
     )
 }
 

@@ -1,6 +1,8 @@
 //! A circuit drawn with characters.
 
-use super::{Column, Picture, Placed, angle, columns, lines};
+use super::{Column, Picture, columns, lines, reach};
+use crate::quantum::ansatz::Placed;
+use crate::quantum::gates::Mark;
 
 /// Widest line. Units: characters.
 const WIDTH: usize = 100;
@@ -50,22 +52,26 @@ impl Canvas {
     }
 }
 
-/// The mark on the wire that a gate acts on.
-fn mark(picture: &Picture<'_>, gate: &Placed) -> String {
-    if gate.control.is_some() {
-        return gate.gate.symbol.to_owned();
-    }
-    match gate.angle.and_then(|at| picture.angles.get(at)) {
-        Some(&value) => format!("┤{} {}├", gate.gate.symbol, angle(value)),
-        None => format!("┤{}├", gate.gate.symbol),
-    }
+/// What is written on each wire that a gate acts on.
+fn marks(picture: &Picture<'_>, placed: &Placed) -> Vec<String> {
+    let marks = placed.gate.marks;
+    let angles = picture.angle_text(placed);
+    let mark = |(at, mark): (usize, &Mark)| match mark {
+        Mark::Dot => "●".to_owned(),
+        Mark::Plus => "⊕".to_owned(),
+        Mark::Cross => "╳".to_owned(),
+        Mark::Boxed(text) if at + 1 < marks.len() || angles.is_empty() => format!("┤{text}├"),
+        Mark::Boxed(text) => format!("┤{text} {angles}├"),
+    };
+    marks.iter().enumerate().map(mark).collect()
 }
 
 fn width(picture: &Picture<'_>, column: &Column) -> usize {
     let widest = column
         .gates
         .iter()
-        .map(|gate| mark(picture, gate).chars().count())
+        .flat_map(|gate| marks(picture, gate))
+        .map(|mark| mark.chars().count())
         .max();
     let begins = column.begins.as_ref().map_or(0, |_| 2);
     widest.unwrap_or(1) + 1 + begins
@@ -84,16 +90,14 @@ fn draw(canvas: &mut Canvas, picture: &Picture<'_>, column: &Column) {
     let inner = canvas.width() - x - 1;
     for gate in &column.gates {
         let centre = x + (inner - 1) / 2;
-        if let Some(control) = gate.control {
-            let (from, to) = gate.reach();
-            for row in Canvas::wire(from) + 1..Canvas::wire(to) {
-                canvas.write(row, centre, if row % 2 == 1 { "┼" } else { "│" });
-            }
-            canvas.write(Canvas::wire(control), centre, "●");
+        let (from, to) = reach(gate);
+        for row in Canvas::wire(from) + 1..Canvas::wire(to) {
+            canvas.write(row, centre, if row % 2 == 1 { "┼" } else { "│" });
         }
-        let mark = mark(picture, gate);
-        let left = x + (inner - mark.chars().count()) / 2;
-        canvas.write(Canvas::wire(gate.target), left, &mark);
+        for (qubit, mark) in gate.qubits.iter().zip(marks(picture, gate)) {
+            let left = x + (inner - mark.chars().count()) / 2;
+            canvas.write(Canvas::wire(*qubit), left, &mark);
+        }
     }
 }
 

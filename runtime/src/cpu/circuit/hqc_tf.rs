@@ -1,5 +1,6 @@
 //! The HQC-TF circuit, a whole run of circuits at a time: product state, passes, readout, and back.
 
+use super::circuits::{Circuits, Readout};
 use super::lanes::Lanes;
 use super::product::{
     self, Amp, grow, probability_gradient, qubit_gradient, qubit_probabilities, qubit_vectors,
@@ -7,7 +8,6 @@ use super::product::{
 };
 use super::rotate::{Turn, close_ring, pass, pass_back};
 use super::trig::sin_cos;
-use super::{Circuits, Readout};
 use crate::cpu::real::Real;
 use num_traits::{One, Zero};
 

@@ -4,6 +4,7 @@
 //! by gate (`general`). Both read and write rows of amplitudes or a weight as it lies in memory, so
 //! that a generated weight is written once.
 
+mod circuits;
 mod general;
 mod hqc_tf;
 mod lanes;
@@ -13,36 +14,12 @@ mod trig;
 
 use super::call::{Call, WrongOp};
 use super::real::Real;
+pub use circuits::{Circuits, Order, Readout};
+use general::Prepared;
 use hqcc_compiler::ops;
-pub use hqcc_compiler::ops::{CircuitOrder as Order, Readout};
-use hqcc_compiler::quantum::ansatz::Ansatz;
-use hqcc_compiler::tensor_type::TensorType;
 use lanes::{Array, Lanes};
 use rayon::prelude::*;
 use std::any::TypeId;
-
-/// All circuits of a layer.
-#[derive(Clone, Debug)]
-pub struct Circuits {
-    /// How many.
-    pub count: usize,
-    /// Qubits of each.
-    pub qubits: usize,
-    /// Blocks of each.
-    pub blocks: usize,
-    /// Their gates.
-    pub ansatz: Ansatz,
-    /// What is read from an amplitude; the result is `scale * readout + offset`.
-    pub readout: Readout,
-    /// Factor on the readout.
-    pub scale: f64,
-    /// Added to it.
-    pub offset: f64,
-    /// How many amplitudes are used, from the first on.
-    pub used: usize,
-    /// Where they go.
-    pub order: Order,
-}
 
 /// `circuit`: the readout of every circuit of a layer.
 pub fn circuit<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
@@ -60,36 +37,10 @@ pub fn circuit_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 }
 
 impl Circuits {
-    /// The circuits of a node with angles of type `theta`.
-    pub fn new(op: &ops::Circuit, theta: &TensorType) -> Self {
-        Self {
-            count: theta.shape.first().copied().unwrap_or_default(),
-            qubits: op.qubits,
-            blocks: op.blocks,
-            ansatz: op.ansatz.clone(),
-            readout: op.readout,
-            scale: op.scale,
-            offset: op.offset,
-            used: op.used,
-            order: op
-                .map
-                .as_ref()
-                .map_or(Order::Circuits, ops::WeightMap::order),
-        }
-    }
-
-    /// Angles of one circuit.
-    pub fn angles(&self) -> usize {
-        self.ansatz.angles(self.qubits, self.blocks)
-    }
-
-    fn targets(&self) -> usize {
-        self.count / self.order.positions()
-    }
-
     /// Circuits that one task takes: every thread has several tasks, none is shorter than its own overhead.
     fn per_task(&self) -> usize {
         let passes = 1 + self.blocks.saturating_sub(1) * self.qubits;
+        // Some 8192 amplitudes take a few microseconds, several times what it costs to hand a task to a thread.
         let least = 8192 / (passes << self.qubits);
         let tasks = 8 * rayon::current_num_threads();
         self.count.div_ceil(tasks).clamp(1, 64).max(least)
@@ -99,6 +50,7 @@ impl Circuits {
     ///
     /// Shapes: `theta: [count, angles]`, `y: [count * used]` in the layer's order. Angles in radians.
     pub fn forward<R: Real>(&self, theta: &[R], y: &mut [R]) {
+        let general = self.general();
         let (positions, targets) = (self.order.positions(), self.targets());
         let circuit = |slot: usize| (slot % targets) * positions + slot / targets;
         let columns = matches!(self.order, Order::Columns { .. });
@@ -109,7 +61,7 @@ impl Circuits {
                 .for_each(|(task, rows)| {
                     let slots = task * per_task..task * per_task + rows.len() / self.used;
                     let run: Vec<usize> = slots.map(circuit).collect();
-                    self.forward_run(theta, &run, rows);
+                    self.forward_run(general.as_ref(), theta, &run, rows);
                 });
             return;
         }
@@ -126,7 +78,7 @@ impl Circuits {
                 let run: Vec<usize> = (first..first + width)
                     .map(|target| target * positions + position)
                     .collect();
-                self.forward_run(theta, &run, rows);
+                self.forward_run(general.as_ref(), theta, &run, rows);
                 for amplitude in 0..self.used {
                     let at = position * plane + amplitude * targets + first;
                     // SAFETY: tasks differ in position or in targets, so no element has two writers.
@@ -143,6 +95,7 @@ impl Circuits {
     ///
     /// Shapes: `theta` and `grad`: `[count, angles]`, `dy: [count * used]` in the layer's order.
     pub fn backward<R: Real>(&self, theta: &[R], dy: &[R], grad: &mut [R]) {
+        let general = self.general();
         let (positions, targets) = (self.order.positions(), self.targets());
         let angles = self.angles();
         let columns = matches!(self.order, Order::Columns { .. });
@@ -162,7 +115,7 @@ impl Circuits {
                     let run: Vec<(usize, usize)> = (0..width * positions)
                         .map(|c| (c, c % positions * targets + first + c / positions))
                         .collect();
-                    self.backward_run(theta, dy, &run, grad);
+                    self.backward_run(general.as_ref(), theta, dy, &run, grad);
                     return;
                 }
                 let mut rows = vec![R::zero(); width * self.used];
@@ -176,40 +129,53 @@ impl Circuits {
                     let run: Vec<(usize, usize)> = (0..width)
                         .map(|target| (target * positions + position, target))
                         .collect();
-                    self.backward_run(theta, &rows, &run, grad);
+                    self.backward_run(general.as_ref(), theta, &rows, &run, grad);
                 }
             });
     }
 
     /// The whole state of one circuit, gate by gate, as `[re, im]`: for looking at, not for speed.
     pub fn state<R: Real>(&self, theta: &[R]) -> Vec<[R; 2]> {
-        general::state(self, theta)
+        Prepared::new(self).state(theta)
+    }
+
+    /// The circuits made ready for the gate-by-gate way, where they take it.
+    fn general(&self) -> Option<Prepared<'_>> {
+        let fast = self.ansatz.is_hqc_tf() && self.qubits >= 3;
+        (!fast).then(|| Prepared::new(self))
     }
 
     /// Row k of `rows` from circuit `run[k]`.
-    fn forward_run<R: Real>(&self, theta: &[R], run: &[usize], rows: &mut [R]) {
-        if !self.ansatz.is_hqc_tf() || self.qubits < 3 {
-            return general::forward(self, theta, run, rows);
+    fn forward_run<R: Real>(
+        &self,
+        general: Option<&Prepared<'_>>,
+        theta: &[R],
+        run: &[usize],
+        rows: &mut [R],
+    ) {
+        match general {
+            Some(prepared) => prepared.forward(theta, run, rows),
+            None => self.dispatch(Forward { theta, run, rows }),
         }
-        self.dispatch(Forward { theta, run, rows });
     }
 
     fn backward_run<R: Real>(
         &self,
+        general: Option<&Prepared<'_>>,
         theta: &[R],
         rows: &[R],
         run: &[(usize, usize)],
         grad: &mut [R],
     ) {
-        if !self.ansatz.is_hqc_tf() || self.qubits < 3 {
-            return general::backward(self, theta, rows, run, grad);
+        match general {
+            Some(prepared) => prepared.backward(theta, rows, run, grad),
+            None => self.dispatch(Backward {
+                theta,
+                rows,
+                run,
+                grad,
+            }),
         }
-        self.dispatch(Backward {
-            theta,
-            rows,
-            run,
-            grad,
-        });
     }
 
     /// Runs a job with the widest vectors that the CPU has and the state fills.
