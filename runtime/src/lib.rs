@@ -9,6 +9,7 @@ pub mod executor;
 pub mod export;
 pub mod gpu;
 pub mod random;
+mod regular_file;
 pub mod report;
 pub mod tensor;
 pub mod train;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
+use crate::durable::replace_file;
 use crate::train::log::Record;
 
 /// One named line of a chart: a point per epoch.
@@ -73,11 +74,15 @@ fn chart(
     curves: &[Curve],
     range: Option<(f64, f64)>,
 ) -> Result<(), String> {
-    draw(path, title, curves, range).map_err(|e| format!("cannot write {}: {e}", path.display()))
+    let mut svg = String::new();
+    let drawn = draw(&mut svg, title, curves, range);
+    drawn
+        .and_then(|()| Ok(replace_file(path, svg.as_bytes())?))
+        .map_err(|e| format!("cannot write {}: {e}", path.display()))
 }
 
 fn draw(
-    path: &Path,
+    svg: &mut String,
     title: &str,
     curves: &[Curve],
     range: Option<(f64, f64)>,
@@ -98,7 +103,7 @@ fn draw(
             (0.0, 1.0)
         }
     });
-    let root = SVGBackend::new(path, (640, 400)).into_drawing_area();
+    let root = SVGBackend::with_string(svg, (640, 400)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 18))
