@@ -236,6 +236,127 @@ fn voxels_that_are_no_numbers() {
 }
 
 #[test]
+fn voxels_that_are_infinite() {
+    for value in [f32::INFINITY, f32::NEG_INFINITY] {
+        let text = with_image(|image| {
+            image.voxels[4 * 4..][..4].copy_from_slice(&value.to_le_bytes());
+        });
+        says(
+            &text,
+            &[
+                "imaging.nii.gz",
+                "[slice 1, row 1, column 0] is infinite",
+                "0 more",
+            ],
+        );
+    }
+    // Finite as stored, and beyond the range of f64 once they are scaled.
+    let text = with_image(|image| {
+        image.datatype = 64;
+        image.width = 8;
+        image.voxels = [1e300f64; 144].map(f64::to_le_bytes).concat();
+        image.scaling = [1e30, 0.0];
+    });
+    says(
+        &text,
+        &["[slice 0, row 0, column 0] is infinite", "143 more"],
+    );
+}
+
+#[test]
+fn volumes_of_another_orientation() {
+    // Rows of the sform by position: x, y, z.
+    let placed = |axes: [(usize, f32); 3]| {
+        with_image(|image| {
+            image.sform = [0.0; 12];
+            for (axis, (row, size)) in axes.into_iter().enumerate() {
+                image.sform[4 * row + axis] = size;
+            }
+        })
+    };
+    // As nibabel, dcm2niix and nnU-Net write them: the slice axis is the last one.
+    says(
+        &placed([(0, 0.8), (1, 0.7), (2, 5.0)]),
+        &["imaging.nii.gz", "R, A, S", "I, P, L is wanted"],
+    );
+    says(&placed([(0, -0.8), (1, -0.7), (2, 5.0)]), &["L, P, S"]);
+    // Slices along the first axis, but rows from back to front.
+    says(&placed([(2, -5.0), (1, 0.7), (0, -0.8)]), &["I, A, L"]);
+    says(&placed([(2, -5.0), (2, -5.0), (0, -0.8)]), &["singular"]);
+    let text = with_image(|image| image.codes = [0, 0]);
+    says(&text, &["neither a sform nor a qform", "set_sform"]);
+    // The sform goes before the qform, which alone would do.
+    let text = with_image(|image| {
+        image.codes = [1, 1];
+        image.sform = [0.8, 0.0, 0.0, 0.0, 0.0, 0.7, 0.0, 0.0, 0.0, 0.0, 5.0, 0.0];
+        image.qform = [0.70710677, 0.0, -0.70710677, 0.0, 0.0, 0.0];
+    });
+    says(&text, &["R, A, S"]);
+}
+
+#[test]
+fn slices_from_feet_to_head_and_a_qform_alone_will_do() {
+    for change in [
+        |image: &mut Nifti| image.sform[8] = 5.0,
+        |image: &mut Nifti| {
+            image.codes = [0, 1];
+            image.qform = [0.70710677, 0.0, -0.70710677, 0.0, 0.0, 0.0];
+        },
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let (mut image, mut labels) = small_case();
+        change(&mut image);
+        change(&mut labels);
+        for case in [0, 1] {
+            let (image, labels) = (gzip(&image.bytes()), gzip(&labels.bytes()));
+            write_case(root.path(), case, &image, &labels);
+        }
+        Dataset::open(&settings(root.path()), Path::new("runs/x"), &|_| {}).unwrap();
+    }
+}
+
+#[test]
+fn a_mask_in_another_place() {
+    let with_labels = |change: &dyn Fn(&mut Nifti)| {
+        let (image, mut labels) = small_case();
+        change(&mut labels);
+        fault(&gzip(&image.bytes()), &gzip(&labels.bytes()))
+    };
+    // 50 mm off.
+    let text = with_labels(&|labels| labels.sform[3] = 50.0);
+    says(
+        &text,
+        &["imaging.nii.gz", "segmentation.nii.gz", "50 mm apart"],
+    );
+    // Slices of 9 mm instead of 5.
+    let text = with_labels(&|labels| labels.sform[8] = -9.0);
+    says(&text, &["8 mm apart"]);
+    // A flip.
+    says(&with_labels(&|labels| labels.sform[2] = 0.8), &["apart"]);
+}
+
+#[test]
+fn a_fault_of_a_case_in_both_splits_is_said_once() {
+    let root = tempfile::tempdir().unwrap();
+    let (_, labels) = small_case();
+    write_case(root.path(), 0, &[], &gzip(&labels.bytes()));
+    let settings = DataSettings {
+        test: Cases::from(0..1),
+        ..settings(root.path())
+    };
+    let text = check(&settings, &|_, _| {}).unwrap_err().to_string();
+    assert_eq!(text.matches("imaging.nii.gz").count(), 1, "{text}");
+    let missing = DataSettings {
+        source: Source::Kits19(Kits19 {
+            root: Some(root.path().join("nowhere")),
+        }),
+        ..settings
+    };
+    let text = check(&missing, &|_, _| {}).unwrap_err().to_string();
+    assert_eq!(text.matches("does not exist").count(), 1, "{text}");
+}
+
+#[test]
 fn absurd_headers() {
     let dim = |dim: [i16; 8]| with_image(|image| image.dim = dim);
     says(

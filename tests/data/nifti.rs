@@ -1,8 +1,14 @@
 //! Reading and writing NIfTI: element types, byte orders, scaling, and masks that lie where the image lies.
 
 use crate::fixtures::{Nifti, ct, gzip, small_case};
-use hqcc::data::{Labels, Volume, read_geometry};
+use hqcc::data::{Geometry, Labels, Volume, read_geometry};
 use std::path::Path;
+
+fn geometry(folder: &Path, file: &Nifti) -> Geometry {
+    let path = folder.join("a.nii");
+    std::fs::write(&path, file.bytes()).unwrap();
+    read_geometry(&path).unwrap()
+}
 
 fn volume(folder: &Path, file: &Nifti) -> Volume {
     let path = folder.join("a.nii");
@@ -80,11 +86,11 @@ fn the_sform_goes_before_the_qform_before_the_spacing() {
     let mut file = small_case().0;
     file.qform = [0.0, 0.0, 0.0, 11.0, 12.0, 13.0];
     file.codes = [2, 1];
-    let sform = volume(folder.path(), &file).geometry.affine;
+    let sform = geometry(folder.path(), &file).affine;
     assert_eq!(sform[0], [0.0, 0.0, f64::from(-0.8f32), 0.0]);
     file.codes = [0, 1];
     file.pixdim[0] = -1.0;
-    let qform = volume(folder.path(), &file).geometry.affine;
+    let qform = geometry(folder.path(), &file).affine;
     let (y, x) = (f64::from(0.7f32), f64::from(0.8f32));
     let expected = [
         [5.0, 0.0, 0.0, 11.0],
@@ -94,7 +100,7 @@ fn the_sform_goes_before_the_qform_before_the_spacing() {
     ];
     assert_eq!(qform, expected);
     file.codes = [0, 0];
-    let base = volume(folder.path(), &file).geometry.affine;
+    let base = geometry(folder.path(), &file).affine;
     assert_eq!(base[0], [-5.0, 0.0, 0.0, 5.0]);
     assert_eq!(base[1], [0.0, y, 0.0, -3.5 * y]);
 }

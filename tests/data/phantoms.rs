@@ -1,5 +1,8 @@
 //! Phantoms: the same for the same seed, anatomically plausible, and read back as they were written.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use crate::fixtures::kits_masks;
 use hqcc::data::kits19::{CaseFiles, read};
 use hqcc::data::phantom::generate;
@@ -160,5 +163,60 @@ fn slice_counts_are_those_of_kits19() {
         let expected: Vec<Vec<u64>> = serde_json::from_value(crops["cases"][name].clone()).unwrap();
         assert_eq!(found, expected, "{name}");
         assert_eq!(Some(found.len() as u64), case["tumor_crops"].as_u64());
+    }
+}
+
+/// Every file below a folder, by path.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+#[test]
+fn no_file_is_overwritten() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |cases, seed| {
+        let settings = Phantom { seed, ..small() };
+        write_phantom(root.path(), cases, &settings, &|_| {})
+    };
+    write(2, 1).unwrap();
+    let before = contents(root.path());
+    assert_eq!(before.len(), 4);
+    // The same again, with what was lost and more cases.
+    let lost = root.path().join("case_00001/segmentation.nii.gz");
+    std::fs::remove_file(&lost).unwrap();
+    write(3, 1).unwrap();
+    let after = contents(root.path());
+    assert_eq!(after.len(), 6);
+    assert!(
+        before
+            .iter()
+            .all(|(path, bytes)| after.get(path) == Some(bytes))
+    );
+    // Other patients, in the same place.
+    let message = write(4, 2).unwrap_err().to_string();
+    assert!(
+        message.contains("case_00000/imaging.nii.gz exists") && message.contains("overwrites no"),
+        "{message}"
+    );
+    assert_eq!(contents(root.path()), after);
+    // Real volumes, and files that are no volumes: the last of the cases is enough.
+    for name in ["segmentation.nii.gz", "imaging.nii"] {
+        let other = tempfile::tempdir().unwrap();
+        let folder = other.path().join("case_00002");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(name), b"precious").unwrap();
+        let message = write_phantom(other.path(), 3, &small(), &|_| {}).unwrap_err();
+        assert!(message.to_string().contains(name), "{message}");
+        assert_eq!(contents(other.path()).len(), 1, "nothing was written");
     }
 }

@@ -60,7 +60,7 @@ fn perfect_answers_come_back_as_the_labels() {
             select: Select::All,
             ..Preprocessing::default()
         };
-        let mut built = MaskBuilder::new(&volume.geometry, Some(&labels), &settings);
+        let mut built = MaskBuilder::new(&volume, Some(&labels), &settings).unwrap();
         let wanted: Vec<u8> = match task {
             Task::Kidney => labels.voxels.iter().map(|l| (*l).min(1)).collect(),
             Task::Tumor => labels.voxels.clone(),
@@ -68,7 +68,7 @@ fn perfect_answers_come_back_as_the_labels() {
         // The network's perfect answer is the mask at its input's place and size.
         for r in case_records(&volume, &labels, &settings).unwrap() {
             let answer: Vec<f32> = r.mask.iter().map(|m| f32::from(*m)).collect();
-            built.add(r.slice, r.rect, &answer, size, 0.5);
+            built.add(r.slice, r.rect, &answer, size, 0.5).unwrap();
         }
         let label = if task == Task::Kidney { 1 } else { 2 };
         let score = dsc(built.labels(), &wanted, label);

@@ -12,6 +12,9 @@ use crate::data::{self, write_phantom};
 ///
 /// The folder then serves as `root` of a `kits19` data section. A volume depends on the seed and its case number alone, so
 /// the same command writes the same files, and more cases leave the earlier ones as they are.
+///
+/// No file is overwritten. A file that holds the very volume that would be written stays; where any other file has its name,
+/// the command fails before it writes anything.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     hqcc phantom volumes --cases 12\n  \

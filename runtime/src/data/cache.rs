@@ -10,15 +10,17 @@ use super::kits19::{self, CaseFiles};
 use super::preprocess::{Record, Rect, case_records};
 use super::store::Place;
 use super::volume::write_whole;
+use crate::regular_file;
 use hqcc_compiler::experiment::{Cache, Preprocessing};
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-/// First bytes of a cache file; another layout gets another number.
-const MAGIC: &[u8; 8] = b"hqccsl01";
+/// First bytes of a cache file. Another layout gets another number, and so do other checks of a case: a case that is found in
+/// the cache is not checked again.
+const MAGIC: &[u8; 8] = b"hqccsl02";
 /// Bytes of a hash.
 const HASH: usize = 32;
 /// Bytes of one sample's entry in the head.
@@ -105,7 +107,7 @@ impl CachedCase {
     fn read_once(&self, i: usize) -> Option<(Vec<f32>, Vec<u8>)> {
         let pixels = self.size[0] * self.size[1];
         let record = pixels * 5 + HASH;
-        let mut file = File::open(&self.path).ok()?;
+        let mut file = regular_file::open(&self.path).ok()?;
         let at = head_bytes(self.places.len()) + i * record;
         file.seek(SeekFrom::Start(at as u64)).ok()?;
         let mut bytes = vec![0; record];
@@ -147,17 +149,17 @@ fn content_hash(folder: &Path, path: &Path) -> Result<String, DataError> {
         folder.join("content").join(name)
     });
     if let Some(known) = &known
-        && let Ok(text) = std::fs::read_to_string(known)
-        && blake3::Hash::from_hex(text.trim()).is_ok()
+        && let Ok(text) = regular_file::read(known, 2 * HASH as u64)
+        && let Ok(hash) = blake3::Hash::from_hex(&text)
     {
-        return Ok(text.trim().to_owned());
+        return Ok(hash.to_hex().to_string());
     }
     let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(DataError::io(path))?;
+    let file = regular_file::open(path).map_err(DataError::io(path))?;
     hasher.update_reader(file).map_err(DataError::io(path))?;
     let hash = hasher.finalize().to_hex().to_string();
     if let Some(known) = &known {
-        write_whole(known, |out| out.write_all(hash.as_bytes())).map_err(as_cache)?;
+        write_whole(known, |out| out.write_all(hash.as_bytes())).map_err(as_cache(folder))?;
     }
     Ok(hash)
 }
@@ -195,7 +197,7 @@ fn state(_meta: &Metadata, _now: SystemTime) -> Option<String> {
 
 /// The places that a cache file announces; `None` where it is absent, damaged, or of the wrong length.
 fn read_head(path: &Path, size: [usize; 2]) -> Option<Vec<Place>> {
-    let mut file = File::open(path).ok()?;
+    let mut file = regular_file::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     let mut start = [0; 20];
     file.read_exact(&mut start).ok()?;
@@ -235,7 +237,9 @@ fn build(
     let (volume, labels) = kits19::read(source)?;
     let records = case_records(&volume, &labels, settings)?;
     drop((volume, labels));
-    write_whole(path, |out| write_records(out, &records, settings.size)).map_err(as_cache)?;
+    let folder = path.parent().unwrap_or(path);
+    write_whole(path, |out| write_records(out, &records, settings.size))
+        .map_err(as_cache(folder))?;
     Ok(records.iter().map(Record::place).collect())
 }
 
@@ -259,9 +263,13 @@ fn write_records(out: &mut dyn Write, records: &[Record], size: [usize; 2]) -> s
     Ok(())
 }
 
-fn as_cache(error: DataError) -> DataError {
-    match error {
-        DataError::Io { path, source } => DataError::Cache { path, source },
+/// What is wrong with a file of the cache is wrong with its folder, and is said once for all cases.
+fn as_cache(folder: &Path) -> impl FnOnce(DataError) -> DataError + '_ {
+    move |error| match error {
+        DataError::Io { source, .. } => DataError::Cache {
+            path: folder.to_owned(),
+            source,
+        },
         other => other,
     }
 }

@@ -1,7 +1,7 @@
 //! `hqcc check --data`: looks at every voxel before anything is trained.
 
 use super::case::Case;
-use super::error::DataError;
+use super::error::{DataError, number};
 use super::preprocess::{rectangles, selected};
 use super::volume::{Labels, Volume};
 use hqcc_compiler::experiment::{DataSettings, Preprocessing};
@@ -130,7 +130,9 @@ fn warn(case: &CaseReport, volume: &Volume, warnings: &mut Vec<String>) {
     let [lo, hi] = case.range;
     if lo >= 0.0 || hi <= 0.0 {
         warnings.push(format!(
-            "{name}: its values run from {lo} to {hi}; CT in Hounsfield units has air near -1000 and bone above 300"
+            "{name}: its values run from {} to {}; CT in Hounsfield units has air near -1000 and bone above 300",
+            number(lo),
+            number(hi)
         ));
     }
     if case.samples == 0 {

@@ -1,6 +1,7 @@
 //! What can be wrong with data, said with the file, the fault and the way out.
 
 use hqcc_compiler::experiment::{Fault, Preprocessing};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A fault of the data or of the settings that choose it. Every message names where it is and what to do about it.
@@ -48,6 +49,22 @@ pub enum DataError {
         /// The file that was looked for.
         path: PathBuf,
     },
+    /// A file that was named and is not there.
+    #[error("{} does not exist", path.display())]
+    NoFile {
+        /// The file that was looked for.
+        path: PathBuf,
+    },
+    /// A file that phantom would have to overwrite.
+    #[error(
+        "{} exists and is not the volume that these settings generate; phantom overwrites no file, and nothing was written: \
+         choose another folder",
+        path.display()
+    )]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -86,30 +103,42 @@ pub enum DataError {
         fault: String,
     },
     /// A volume that does not fit into memory.
-    #[error("{}: {bytes} bytes of memory for its voxels are not to be had", path.display())]
+    #[error("{}: not enough memory for its voxels: {bytes} bytes needed", path.display())]
     Memory {
         /// The file.
         path: PathBuf,
         /// Bytes asked for.
         bytes: u64,
     },
-    /// A voxel that is no number.
+    /// A voxel that is NaN or infinite, as stored or after scaling.
     #[error(
-        "{}: voxel [slice {}, row {}, column {}] is not a number (NaN), as are {} more; mend or leave out this case",
-        path.display(), at[0], at[1], at[2], count - 1
+        "{}: voxel [slice {}, row {}, column {}] is {}, and {} more are not finite; mend or leave out this case",
+        path.display(), at[0], at[1], at[2],
+        if value.is_nan() { "not a number (NaN)" } else { "infinite" },
+        count - 1
     )]
-    NotANumber {
+    NotFinite {
         /// The file.
         path: PathBuf,
         /// The first such voxel.
         at: [usize; 3],
+        /// Its value.
+        value: f64,
         /// How many there are.
         count: usize,
     },
+    /// A volume that does not lie as those that networks are trained on.
+    #[error("{}: {fault}", path.display())]
+    Orientation {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what is wanted.
+        fault: String,
+    },
     /// A label that the label map does not hold.
     #[error(
-        "{}: voxel [slice {}, row {}, column {}] has label {label}; expected 0 (background), 1 (kidney) or 2 (tumour)",
-        path.display(), at[0], at[1], at[2]
+        "{}: voxel [slice {}, row {}, column {}] has label {}; expected 0 (background), 1 (kidney) or 2 (tumour)",
+        path.display(), at[0], at[1], at[2], number(*label)
     )]
     Label {
         /// The file.
@@ -134,6 +163,30 @@ pub enum DataError {
         /// Slices, rows, columns of the mask.
         mask: [usize; 3],
     },
+    /// Image and mask of one shape in different places.
+    #[error(
+        "{} and {} have one shape, but their affines put the same voxel up to {} mm apart: the mask belongs to another image, \
+         or one of the two headers is wrong",
+        image_path.display(), mask_path.display(), number((apart * 100.0).round() / 100.0)
+    )]
+    AffineMismatch {
+        /// The image file.
+        image_path: PathBuf,
+        /// The mask file.
+        mask_path: PathBuf,
+        /// Largest distance. Units: millimetres.
+        apart: f64,
+    },
+    /// An answer of the network that is no probability.
+    #[error(
+        "the network gives {value} for a pixel of slice {slice}: its weights are damaged, or it has diverged"
+    )]
+    NoProbability {
+        /// Slice of the volume.
+        slice: usize,
+        /// The value.
+        value: f32,
+    },
     /// A split without a sample.
     #[error("the {split} split is empty: {fault}")]
     EmptySplit {
@@ -148,7 +201,7 @@ pub enum DataError {
         path.display()
     )]
     Cache {
-        /// Folder or file of the cache.
+        /// Folder of the cache.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -209,12 +262,44 @@ impl DataError {
         }
     }
 
-    /// One error of several: the only one itself, or all together. `None` of none.
-    pub fn all(mut errors: Vec<DataError>) -> Option<DataError> {
-        match errors.len() {
+    /// One error of several: the only one itself, or all together, each once. `None` of none.
+    pub fn all(errors: Vec<DataError>) -> Option<DataError> {
+        let mut seen = BTreeSet::new();
+        let mut all: Vec<DataError> = errors
+            .into_iter()
+            .flat_map(|error| match error {
+                DataError::Many(errors) => errors,
+                error => vec![error],
+            })
+            // A case of both splits is read for both, and a full disk refuses every case.
+            .filter(|error| seen.insert(error.to_string()))
+            .collect();
+        match all.len() {
             0 => None,
-            1 => errors.pop(),
-            _ => Some(DataError::Many(errors)),
+            1 => all.pop(),
+            _ => Some(DataError::Many(all)),
         }
+    }
+}
+
+/// A number as people write it: `-30.5`, and `1e308` where that would have hundreds of digits.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() || (1e-5..1e15).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(number(-30.5), "-30.5");
+        assert_eq!(number(7.0), "7");
+        assert_eq!(number(1e308), "1e308");
+        assert_eq!(number(-2.5e-9), "-2.5e-9");
     }
 }

@@ -1,6 +1,7 @@
 //! NIfTI-1 headers, checked field by field before anything is allocated for the voxels.
 
 use super::error::DataError;
+use super::orientation;
 use nifti::{Endianness, NiftiHeader};
 use std::path::Path;
 
@@ -69,6 +70,8 @@ pub struct Geometry {
     pub spacing: [f64; 3],
     /// Voxel index to position: sform if its code is positive, otherwise qform, otherwise spacing alone.
     pub affine: [[f64; 4]; 4],
+    /// Whether the file holds a form at all, so that the affine says how the patient lies.
+    pub is_placed: bool,
     /// How voxels lie in the file.
     pub element: Element,
     /// Value = stored * slope + intercept; (1, 0) where the file asks for no scaling.
@@ -157,6 +160,7 @@ impl Geometry {
             shape,
             spacing: spacing(&header).map_err(&bad)?,
             affine: affine(&header, shape).map_err(&bad)?,
+            is_placed: header.sform_code > 0 || header.qform_code > 0,
             element,
             scaling: scaling(&header).map_err(&bad)?,
             offset: offset(&header).map_err(&bad)?,
@@ -193,6 +197,7 @@ impl Geometry {
             shape,
             spacing,
             affine,
+            is_placed: true,
             element: Element::I16,
             scaling: (1.0, 0.0),
             offset: 352,
@@ -234,6 +239,58 @@ impl Geometry {
         raw.extend_from_slice(&[0; 4]);
         raw
     }
+}
+
+impl Geometry {
+    /// Refuses a volume that does not lie as those that networks are trained on.
+    ///
+    /// # Errors
+    /// `Orientation`.
+    pub fn require_orientation(&self, path: &Path) -> Result<(), DataError> {
+        let placed = match self.is_placed {
+            true => orientation::require(&self.affine),
+            false => Err(
+                "its header has neither a sform nor a qform (both codes are 0), so nobody knows how the patient lies in it; \
+                 write one, for example with nibabel: `image.set_sform(affine, code=1)`"
+                    .to_owned(),
+            ),
+        };
+        placed.map_err(|fault| DataError::Orientation {
+            path: path.to_owned(),
+            fault,
+        })
+    }
+}
+
+/// Refuses a mask whose voxels do not lie where those of its image do.
+///
+/// # Errors
+/// `ShapeMismatch`, `AffineMismatch`.
+pub fn require_same_place(
+    image: (&Path, &Geometry),
+    mask: (&Path, &Geometry),
+) -> Result<(), DataError> {
+    let (image_path, mask_path) = (image.0.to_owned(), mask.0.to_owned());
+    let (image, mask) = (image.1, mask.1);
+    if image.shape != mask.shape {
+        return Err(DataError::ShapeMismatch {
+            image_path,
+            mask_path,
+            image: image.shape,
+            mask: mask.shape,
+        });
+    }
+    let apart = orientation::displacement(image.shape, &image.affine, &mask.affine);
+    // Half a voxel: less is rounding, and moves no label into another voxel.
+    let allowed = 0.5 * image.spacing.into_iter().fold(f64::INFINITY, f64::min);
+    if apart > allowed {
+        return Err(DataError::AffineMismatch {
+            image_path,
+            mask_path,
+            apart,
+        });
+    }
+    Ok(())
 }
 
 fn shape(header: &NiftiHeader) -> Result<[usize; 3], String> {

@@ -1,6 +1,7 @@
 //! The layout of KiTS19: case_00000/imaging.nii.gz and segmentation.nii.gz under a root or its folder `data`.
 
 use super::error::DataError;
+use super::header::require_same_place;
 use super::volume::{Labels, Volume};
 use hqcc_compiler::experiment::Cases;
 use std::path::{Path, PathBuf};
@@ -105,22 +106,19 @@ fn file(folder: &Path, name: &str) -> Result<PathBuf, DataError> {
 
 /// Reads both volumes of a case at once, on two threads.
 ///
-/// - Errors: what either file has wrong with it, and different shapes.
+/// # Errors
+/// What either file has wrong with it, different shapes, affines that put the two in different places.
 pub fn read(files: &CaseFiles) -> Result<(Volume, Labels), DataError> {
     let (volume, labels) = rayon::join(
         || Volume::read(&files.image),
         || Labels::read(&files.labels),
     );
     match (volume, labels) {
-        (Ok(volume), Ok(labels)) if volume.geometry.shape != labels.geometry.shape => {
-            Err(DataError::ShapeMismatch {
-                image_path: volume.path,
-                mask_path: labels.path,
-                image: volume.geometry.shape,
-                mask: labels.geometry.shape,
-            })
+        (Ok(volume), Ok(labels)) => {
+            let mask = (labels.path.as_path(), &labels.geometry);
+            require_same_place((&volume.path, &volume.geometry), mask)?;
+            Ok((volume, labels))
         }
-        (Ok(volume), Ok(labels)) => Ok((volume, labels)),
         (Err(image), Err(labels)) => Err(DataError::Many(vec![image, labels])),
         (Err(e), Ok(_)) | (Ok(_), Err(e)) => Err(e),
     }

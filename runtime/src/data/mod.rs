@@ -12,6 +12,7 @@ pub mod filters;
 mod header;
 pub mod kits19;
 mod loader;
+mod orientation;
 pub mod phantom;
 mod predict;
 pub mod preprocess;

@@ -2,13 +2,16 @@
 
 use super::anatomy::{Anatomy, HEIGHT};
 use super::error::DataError;
-use super::header::Geometry;
+use super::header::{Element, Geometry};
 use super::kits19::case_name;
 use super::volume::{Labels, Volume, Voxels};
 use crate::random::Stream;
 use hqcc_compiler::experiment::Phantom;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+
+/// The volume and the labels of a case.
+const FILES: [&str; 2] = ["imaging", "segmentation"];
 
 /// Generates one case.
 ///
@@ -68,7 +71,11 @@ pub fn generate(settings: &Phantom, case: u32) -> (Volume, Labels) {
 
 /// Writes cases 0 to `cases` - 1 as imaging.nii.gz and segmentation.nii.gz under `folder`/case_00000 and so on.
 ///
-/// - Errors: `Setting`, `Io`.
+/// No file is ever overwritten: one that holds the very volume that would be written stays, and any other is an error before
+/// anything is written.
+///
+/// # Errors
+/// `Setting`, `Occupied`, `Io`.
 pub fn write_phantom(
     folder: &Path,
     cases: u32,
@@ -76,17 +83,73 @@ pub fn write_phantom(
     done: &dyn Fn(u32),
 ) -> Result<(), DataError> {
     DataError::settings(settings.faults())?;
+    let mut incomplete = Vec::new();
     for case in 0..cases {
+        if !is_written(&folder.join(case_name(case)), case, settings)? {
+            incomplete.push(case);
+        }
+    }
+    let complete = cases - incomplete.len() as u32;
+    done(complete);
+    for (written, case) in (1..).zip(incomplete) {
         let (volume, labels) = generate(settings, case);
         let folder = folder.join(case_name(case));
-        if let Voxels::I16(voxels) = &volume.voxels {
-            Volume::write_i16(&folder.join("imaging.nii.gz"), &volume.geometry, voxels)?;
+        let [image, mask] = FILES.map(|name| folder.join(format!("{name}.nii.gz")));
+        if let Voxels::I16(voxels) = &volume.voxels
+            && !image.exists()
+        {
+            Volume::write_i16(&image, &volume.geometry, voxels)?;
         }
-        let to = folder.join("segmentation.nii.gz");
-        Labels::write(&to, &labels.geometry, &labels.voxels)?;
-        done(case + 1);
+        if !mask.exists() {
+            Labels::write(&mask, &labels.geometry, &labels.voxels)?;
+        }
+        done(complete + written);
     }
     Ok(())
+}
+
+/// Whether both files of a case are there.
+///
+/// # Errors
+/// `Occupied`: a file with the name of one of them holds something else.
+fn is_written(folder: &Path, case: u32, settings: &Phantom) -> Result<bool, DataError> {
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    let occupied = |path: &Path| DataError::Occupied {
+        path: path.to_owned(),
+    };
+    // A file without compression would be hidden by the one that is written.
+    for name in FILES {
+        let plain = folder.join(format!("{name}.nii"));
+        if is_there(&plain) {
+            return Err(occupied(&plain));
+        }
+    }
+    let [image, mask] = FILES.map(|name| folder.join(format!("{name}.nii.gz")));
+    if !is_there(&image) && !is_there(&mask) {
+        return Ok(false);
+    }
+    let (volume, labels) = generate(settings, case);
+    let same_header = |found: &Geometry, made: &Geometry, element: Element| {
+        made.header_for(element).starts_with(&found.raw)
+    };
+    if is_there(&image) {
+        let found = Volume::read(&image).map_err(|_| occupied(&image))?;
+        let same = match (&found.voxels, &volume.voxels) {
+            (Voxels::I16(found), Voxels::I16(made)) => found == made,
+            _ => false,
+        };
+        if !same || !same_header(&found.geometry, &volume.geometry, Element::I16) {
+            return Err(occupied(&image));
+        }
+    }
+    if is_there(&mask) {
+        let found = Labels::read(&mask).map_err(|_| occupied(&mask))?;
+        let same = found.voxels == labels.voxels;
+        if !same || !same_header(&found.geometry, &labels.geometry, Element::U8) {
+            return Err(occupied(&mask));
+        }
+    }
+    Ok(is_there(&image) && is_there(&mask))
 }
 
 /// The scanner's point spread: a 3 x 3 binomial, which also gives the noise its grain. Border pixels repeat.

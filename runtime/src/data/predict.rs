@@ -1,10 +1,10 @@
 //! A volume's way through a trained network and back: slices in, labels out.
 
 use super::error::DataError;
-use super::header::Geometry;
-use super::preprocess::{Rect, crops, cut_image, filter};
+use super::header::{Geometry, require_same_place};
+use super::preprocess::{Rect, SLICE_BYTES, crops, cut_image, filter};
 use super::resize::bilinear;
-use super::volume::{Labels, Volume};
+use super::volume::{Labels, Volume, room_for};
 use hqcc_compiler::experiment::{Preprocessing, Task};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,7 +29,8 @@ pub struct SliceInput {
 /// Kidney task: one whole slice each, and `labels` are not looked at. Tumour task: the padded crops around the components
 /// of `labels`, with or without a known tumour; a slice without labels gives none.
 ///
-/// - Errors: `NoLabels` for the tumour task without labels, `ShapeMismatch`.
+/// # Errors
+/// `NoLabels` for the tumour task without labels, `ShapeMismatch`, `AffineMismatch`, `Memory`.
 pub fn inputs(
     volume: &Volume,
     labels: Option<&Labels>,
@@ -46,16 +47,15 @@ pub fn inputs(
                 path: volume.path.clone(),
             });
         }
-        (Task::Tumor, Some(l)) if l.geometry.shape != volume.geometry.shape => {
-            return Err(DataError::ShapeMismatch {
-                image_path: volume.path.clone(),
-                mask_path: l.path.clone(),
-                image: volume.geometry.shape,
-                mask: l.geometry.shape,
-            });
+        (Task::Tumor, Some(l)) => {
+            let mask = (l.path.as_path(), &l.geometry);
+            require_same_place((&volume.path, &volume.geometry), mask)?;
+            Some(l)
         }
-        (Task::Tumor, Some(l)) => Some(l),
     };
+    // An allocation that fails within the threads below would end the process.
+    let threads = rayon::current_num_threads().min(count);
+    room_for::<u8>(&volume.path, rows * columns * SLICE_BYTES * threads)?;
     let of_slice = |z: usize| {
         let rects = match labels {
             None => vec![Rect::whole(shape)],
@@ -97,27 +97,45 @@ pub struct MaskBuilder {
 impl MaskBuilder {
     /// Starts for a volume: empty for the kidney task (label 1); for the tumour task (label 2) from `labels`, whose
     /// tumours count as kidney until they are found.
-    pub fn new(geometry: &Geometry, labels: Option<&Labels>, settings: &Preprocessing) -> Self {
-        let empty = || vec![0; geometry.voxels()];
-        let (labels, label) = match settings.task {
-            Task::Kidney => (empty(), 1),
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub fn new(
+        volume: &Volume,
+        labels: Option<&Labels>,
+        settings: &Preprocessing,
+    ) -> Result<Self, DataError> {
+        let geometry = &volume.geometry;
+        let count = geometry.voxels();
+        let mut mask = room_for(&volume.path, count)?;
+        let label = match settings.task {
+            Task::Kidney => 1,
             Task::Tumor => {
                 let kidneys = labels.filter(|l| l.geometry.shape == geometry.shape);
-                let start = kidneys.map(|l| l.voxels.iter().map(|v| (*v).min(1)).collect());
-                (start.unwrap_or_else(empty), 2)
+                mask.extend(
+                    kidneys
+                        .into_iter()
+                        .flat_map(|l| &l.voxels)
+                        .map(|v| (*v).min(1)),
+                );
+                2
             }
         };
-        MaskBuilder {
+        mask.resize(count, 0);
+        Ok(MaskBuilder {
             geometry: geometry.clone(),
-            labels,
+            labels: mask,
             label,
-        }
+        })
     }
 
     /// Adds the network's answer to one input: resized back (bilinear, half-pixel centres) and labelled where it
     /// exceeds `threshold`. Where inputs overlap, one of them suffices.
     ///
     /// - Shapes: `probabilities: [size[0] * size[1]]`
+    ///
+    /// # Errors
+    /// `NoProbability` where one is not finite; nothing is added then.
     pub fn add(
         &mut self,
         slice: usize,
@@ -125,7 +143,10 @@ impl MaskBuilder {
         probabilities: &[f32],
         size: [usize; 2],
         threshold: f32,
-    ) {
+    ) -> Result<(), DataError> {
+        if let Some(&value) = probabilities.iter().find(|p| !p.is_finite()) {
+            return Err(DataError::NoProbability { slice, value });
+        }
         let [_, rows, columns] = self.geometry.shape;
         let there = bilinear(probabilities, size, rect.shape());
         let width = rect.shape()[1];
@@ -138,6 +159,7 @@ impl MaskBuilder {
                 }
             }
         }
+        Ok(())
     }
 
     /// The labels so far; [slice, row, column].

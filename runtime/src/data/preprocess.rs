@@ -2,12 +2,16 @@
 
 use super::error::DataError;
 use super::filters::{mean_f32, mean_u8, median_f32, median_u8};
+use super::header::require_same_place;
 use super::resize::{bilinear, nearest};
 use super::store::Place;
-use super::volume::{Labels, Volume};
+use super::volume::{Labels, Volume, room_for};
 use hqcc_compiler::experiment::{Crop, KidneyMask, Mode, Preprocessing, Select, Task};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Bytes that a pixel of a slice takes while it is preprocessed: its value as f64 and three steps as f32 at most.
+pub(super) const SLICE_BYTES: usize = 20;
 
 /// A rectangle of a slice: rows y0..y1, columns x0..x1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,21 +238,20 @@ fn slice_records(
 
 /// All samples of a case, in order of slice and rectangle. Slices are worked on in parallel.
 ///
-/// - Errors: `ShapeMismatch` if image and labels differ in shape.
+/// # Errors
+/// `ShapeMismatch`, `AffineMismatch`, `Memory`.
 pub fn case_records(
     volume: &Volume,
     labels: &Labels,
     settings: &Preprocessing,
 ) -> Result<Vec<Record>, DataError> {
-    if volume.geometry.shape != labels.geometry.shape {
-        return Err(DataError::ShapeMismatch {
-            image_path: volume.path.clone(),
-            mask_path: labels.path.clone(),
-            image: volume.geometry.shape,
-            mask: labels.geometry.shape,
-        });
-    }
-    let slices: Vec<Vec<Record>> = (0..volume.geometry.shape[0])
+    let mask = (labels.path.as_path(), &labels.geometry);
+    require_same_place((&volume.path, &volume.geometry), mask)?;
+    // An allocation that fails within the threads below would end the process.
+    let [count, rows, columns] = volume.geometry.shape;
+    let threads = rayon::current_num_threads().min(count);
+    room_for::<u8>(&volume.path, rows * columns * SLICE_BYTES * threads)?;
+    let slices: Vec<Vec<Record>> = (0..count)
         .into_par_iter()
         .map(|z| slice_records(volume, labels, z, settings))
         .collect();

@@ -6,6 +6,7 @@
 use super::error::DataError;
 use super::header::{Element, Geometry, HEADER_BYTES};
 use crate::durable::replace_with;
+use crate::regular_file;
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -58,18 +59,25 @@ pub struct Labels {
 impl Volume {
     /// Reads a `.nii` or `.nii.gz` CT volume.
     ///
-    /// - Errors: what `Geometry::parse` finds, a file too short for its header, damaged compression, NaN voxels.
+    /// # Errors
+    /// What `Geometry::parse` finds, another orientation than networks are trained on, a file too short for its header,
+    /// damaged compression, voxels that are NaN or infinite.
     pub fn read(path: &Path) -> Result<Volume, DataError> {
-        let (geometry, voxels) = read_voxels(path)?;
-        let nan = match &voxels {
-            Voxels::F32(v) => count_nan(v, |x| x.is_nan()),
-            Voxels::F64(v) => count_nan(v, |x| x.is_nan()),
+        let (geometry, reader) = open(path)?;
+        geometry.require_orientation(path)?;
+        let voxels = read_voxels(path, &geometry, reader)?;
+        let (slope, inter) = geometry.scaling;
+        // Other types hold finite numbers alone, which no scaling by an f32 takes out of the range of f64.
+        let found = match &voxels {
+            Voxels::F32(v) => not_finite(v, |x| f64::from(x) * slope + inter),
+            Voxels::F64(v) => not_finite(v, |x| x * slope + inter),
             Voxels::U8(_) | Voxels::I16(_) | Voxels::U16(_) => None,
         };
-        if let Some((first, count)) = nan {
-            return Err(DataError::NotANumber {
+        if let Some((first, value, count)) = found {
+            return Err(DataError::NotFinite {
                 path: path.to_owned(),
                 at: position(geometry.shape, first),
+                value,
                 count,
             });
         }
@@ -119,20 +127,21 @@ impl Volume {
 impl Labels {
     /// Reads a `.nii` or `.nii.gz` label volume of any element type.
     ///
-    /// - Errors: as `Volume::read`, and a label other than 0, 1 and 2.
+    /// # Errors
+    /// As `Volume::read` but for the orientation, which is that of the image; a label other than 0, 1 and 2.
     pub fn read(path: &Path) -> Result<Labels, DataError> {
-        let (geometry, voxels) = read_voxels(path)?;
+        let (geometry, reader) = open(path)?;
         let scaling = geometry.scaling;
-        let voxels = match voxels {
+        let voxels = match read_voxels(path, &geometry, reader)? {
             Voxels::U8(v) if scaling == (1.0, 0.0) => match v.iter().position(|x| *x > 2) {
                 None => Ok(v),
                 Some(i) => Err((i, v[i].into())),
             },
-            Voxels::U8(v) => to_labels(&v, scaling),
-            Voxels::I16(v) => to_labels(&v, scaling),
-            Voxels::U16(v) => to_labels(&v, scaling),
-            Voxels::F32(v) => to_labels(&v, scaling),
-            Voxels::F64(v) => to_labels(&v, scaling),
+            Voxels::U8(v) => to_labels(path, &v, scaling)?,
+            Voxels::I16(v) => to_labels(path, &v, scaling)?,
+            Voxels::U16(v) => to_labels(path, &v, scaling)?,
+            Voxels::F32(v) => to_labels(path, &v, scaling)?,
+            Voxels::F64(v) => to_labels(path, &v, scaling)?,
         };
         match voxels {
             Ok(voxels) => Ok(Labels {
@@ -176,33 +185,55 @@ fn position(shape: [usize; 3], i: usize) -> [usize; 3] {
     [i / n, i % n / shape[2], i % shape[2]]
 }
 
-fn count_nan<T: Copy>(v: &[T], is_nan: impl Fn(T) -> bool) -> Option<(usize, usize)> {
-    let first = v.iter().position(|x| is_nan(*x))?;
-    Some((first, v[first..].iter().filter(|x| is_nan(**x)).count()))
+/// The first value that is not finite once it is scaled, and how many such there are.
+fn not_finite<T: Copy>(v: &[T], scaled: impl Fn(T) -> f64) -> Option<(usize, f64, usize)> {
+    let bad = |x: &T| !scaled(*x).is_finite();
+    let first = v.iter().position(bad)?;
+    let count = v[first..].iter().filter(|x| bad(x)).count();
+    Some((first, scaled(v[first]), count))
 }
 
+/// Labels, or the first voxel that is none and its value.
+type FoundLabels = Result<Vec<u8>, (usize, f64)>;
+
+/// # Errors
+/// `Memory`.
 fn to_labels<T: Copy + Into<f64>>(
+    path: &Path,
     v: &[T],
     (slope, inter): (f64, f64),
-) -> Result<Vec<u8>, (usize, f64)> {
-    v.iter()
-        .enumerate()
-        .map(|(i, x)| {
-            let x = (*x).into() * slope + inter;
-            let rounded = x.round();
-            if (0.0..=2.0).contains(&rounded) && (x - rounded).abs() < 1e-3 {
-                Ok(rounded as u8)
-            } else {
-                Err((i, x))
-            }
-        })
-        .collect()
+) -> Result<FoundLabels, DataError> {
+    let mut labels = room_for(path, v.len())?;
+    for (i, x) in v.iter().enumerate() {
+        let x = (*x).into() * slope + inter;
+        let rounded = x.round();
+        if !(0.0..=2.0).contains(&rounded) || (x - rounded).abs() >= 1e-3 {
+            return Ok(Err((i, x)));
+        }
+        labels.push(rounded as u8);
+    }
+    Ok(Ok(labels))
+}
+
+/// An empty vector with room for so many values; an allocation that fails elsewhere ends the process.
+///
+/// # Errors
+/// `Memory`.
+pub(super) fn room_for<T>(path: &Path, count: usize) -> Result<Vec<T>, DataError> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(count)
+        .map_err(|_| DataError::Memory {
+            path: path.to_owned(),
+            bytes: (count as u64).saturating_mul(size_of::<T>() as u64),
+        })?;
+    Ok(values)
 }
 
 /// Opens a file, checks its header against its length and leaves the reader at the first voxel.
 fn open(path: &Path) -> Result<(Geometry, Box<dyn Read>), DataError> {
-    let file = File::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => DataError::MissingFile {
+    let file = regular_file::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => DataError::NoFile {
             path: path.to_owned(),
         },
         _ => DataError::io(path)(e),
@@ -287,20 +318,19 @@ fn fill(
     Ok(())
 }
 
-fn read_voxels(path: &Path) -> Result<(Geometry, Voxels), DataError> {
-    let (g, mut reader) = open(path)?;
+fn read_voxels(path: &Path, g: &Geometry, mut reader: Box<dyn Read>) -> Result<Voxels, DataError> {
     let r = &mut *reader;
     let voxels = match g.element {
-        Element::U8 => Voxels::U8(turn(path, &g, r, |[b]: [u8; 1]| b)?),
-        Element::I8 => Voxels::I16(turn(path, &g, r, |b| i8::from_le_bytes(b).into())?),
-        Element::I16 => Voxels::I16(turn(path, &g, r, i16::from_le_bytes)?),
-        Element::U16 => Voxels::U16(turn(path, &g, r, u16::from_le_bytes)?),
-        Element::I32 => Voxels::F64(turn(path, &g, r, |b| i32::from_le_bytes(b).into())?),
-        Element::U32 => Voxels::F64(turn(path, &g, r, |b| u32::from_le_bytes(b).into())?),
-        Element::I64 => Voxels::F64(turn(path, &g, r, |b| i64::from_le_bytes(b) as f64)?),
-        Element::U64 => Voxels::F64(turn(path, &g, r, |b| u64::from_le_bytes(b) as f64)?),
-        Element::F32 => Voxels::F32(turn(path, &g, r, f32::from_le_bytes)?),
-        Element::F64 => Voxels::F64(turn(path, &g, r, f64::from_le_bytes)?),
+        Element::U8 => Voxels::U8(turn(path, g, r, |[b]: [u8; 1]| b)?),
+        Element::I8 => Voxels::I16(turn(path, g, r, |b| i8::from_le_bytes(b).into())?),
+        Element::I16 => Voxels::I16(turn(path, g, r, i16::from_le_bytes)?),
+        Element::U16 => Voxels::U16(turn(path, g, r, u16::from_le_bytes)?),
+        Element::I32 => Voxels::F64(turn(path, g, r, |b| i32::from_le_bytes(b).into())?),
+        Element::U32 => Voxels::F64(turn(path, g, r, |b| u32::from_le_bytes(b).into())?),
+        Element::I64 => Voxels::F64(turn(path, g, r, |b| i64::from_le_bytes(b) as f64)?),
+        Element::U64 => Voxels::F64(turn(path, g, r, |b| u64::from_le_bytes(b) as f64)?),
+        Element::F32 => Voxels::F32(turn(path, g, r, f32::from_le_bytes)?),
+        Element::F64 => Voxels::F64(turn(path, g, r, f64::from_le_bytes)?),
     };
     // A damaged checksum shows only at the end of the stream, and what follows the voxels may be padding.
     std::io::copy(&mut reader, &mut std::io::sink()).map_err(|e| DataError::Truncated {
@@ -309,7 +339,7 @@ fn read_voxels(path: &Path) -> Result<(Geometry, Voxels), DataError> {
         read: g.file_bytes(),
         expected: g.file_bytes(),
     })?;
-    Ok((g, voxels))
+    Ok(voxels)
 }
 
 /// Reads voxels that lie first axis fastest and returns them last axis fastest.
@@ -320,21 +350,12 @@ fn turn<const N: usize, T: Copy + Default>(
     decode: impl Fn([u8; N]) -> T,
 ) -> Result<Vec<T>, DataError> {
     let [slices, rows, columns] = geometry.shape;
-    let memory = |bytes: usize| DataError::Memory {
-        path: path.to_owned(),
-        bytes: bytes as u64,
-    };
     let total = geometry.voxels();
-    let mut out: Vec<T> = Vec::new();
-    out.try_reserve_exact(total)
-        .map_err(|_| memory(total.saturating_mul(size_of::<T>())))?;
+    let mut out: Vec<T> = room_for(path, total)?;
     out.resize(total, T::default());
     let plane = slices * rows;
     let wide = COLUMNS.min(columns);
-    let mut block: Vec<u8> = Vec::new();
-    block
-        .try_reserve_exact(plane * wide * N)
-        .map_err(|_| memory(plane * wide * N))?;
+    let mut block: Vec<u8> = room_for(path, plane * wide * N)?;
     block.resize(plane * wide * N, 0);
     let mut read = geometry.offset;
     for first in (0..columns).step_by(wide) {

@@ -123,7 +123,7 @@ impl Predictor {
     ) -> Result<MaskBuilder, Failure> {
         let [slices, ..] = volume.geometry.shape;
         let (batch, size) = (self.experiment.study.predict.batch, self.fixed_size());
-        let mut mask = MaskBuilder::new(&volume.geometry, labels, &self.settings);
+        let mut mask = MaskBuilder::new(volume, labels, &self.settings)?;
         let bar = Bar::start("segmenting", slices as u64);
         // Images that wait for a full batch, by size.
         let mut waiting: BTreeMap<[usize; 2], Vec<SliceInput>> = BTreeMap::new();
@@ -173,7 +173,7 @@ impl Predictor {
         for (image, answer) in batch.iter().zip(answers) {
             let lines = answer.chunks_exact(columns).take(height);
             let own: Vec<f32> = lines.flat_map(|line| &line[..width]).copied().collect();
-            mask.add(image.slice, image.rect, &own, image.size, threshold as f32);
+            mask.add(image.slice, image.rect, &own, image.size, threshold as f32)?;
         }
         Ok(())
     }
