@@ -138,8 +138,8 @@ fn rz() -> Unitary {
 
 /// Every gate, in the order in which people read them.
 pub static GATES: &[&Gate] = &[
-    &H, &X, &Y, &Z, &S, &SDG, &T, &RX, &RY, &RZ, &U3, &CNOT, &CZ, &SWAP, &CRX, &CRY, &CRZ, &RXX,
-    &RZZ,
+    &H, &X, &Y, &Z, &S, &SDG, &T, &TDG, &RX, &RY, &RZ, &U3, &CNOT, &CZ, &SWAP, &CRX, &CRY, &CRZ,
+    &RXX, &RZZ,
 ];
 
 pub(super) static H: Gate = Gate {
@@ -210,6 +210,16 @@ static T: Gate = Gate {
     unitary: || Unitary::from([[ONE, O], [O, EIGHTH]]),
     marks: &[Mark::Boxed("T")],
     qasm: Qasm::Standard("t"),
+};
+
+static TDG: Gate = Gate {
+    name: "tdg",
+    doc: "the inverse of t: diag(1, exp(-i pi/4))",
+    qubits: 1,
+    rates: &[],
+    unitary: || Unitary::from([[ONE, O], [O, EIGHTH.conjugate()]]),
+    marks: &[Mark::Boxed("T†")],
+    qasm: Qasm::Standard("tdg"),
 };
 
 pub(super) static RX: Gate = Gate {
