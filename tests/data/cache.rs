@@ -257,7 +257,7 @@ impl Visitor for Change<'_> {
                 (Kind::Range | Kind::Size(_), SettingValue::Pair([a, b])) => {
                     SettingValue::Pair([a, b + 8.0])
                 }
-                (Kind::Cases, SettingValue::Cases(_)) => SettingValue::Cases(Cases::from(2..4)),
+                (Kind::Cases, SettingValue::Cases(_)) => SettingValue::Cases(Cases::from(2..3)),
                 (Kind::Path(_), _) => SettingValue::Text(other.to_string_lossy().into_owned()),
                 (kind, now) => panic!("no other value of {}: {kind:?}, {now:?}", setting.name),
             };

@@ -60,15 +60,6 @@ const KNOWN: &[&[&str]] = &[
         "runtime/src/weights/torch.rs",
     ],
     &[
-        "compiler/src/elaborate/sections/data.rs",
-        "compiler/src/elaborate/sections/mod.rs",
-        "compiler/src/elaborate/sections/optim.rs",
-        "compiler/src/elaborate/sections/overlay.rs",
-        "compiler/src/elaborate/sections/reader.rs",
-        "compiler/src/elaborate/sections/start.rs",
-        "compiler/src/elaborate/sections/train.rs",
-    ],
-    &[
         "compiler/src/passes/rewrite/conv_lora.rs",
         "compiler/src/passes/rewrite/freeze.rs",
         "compiler/src/passes/rewrite/mod.rs",

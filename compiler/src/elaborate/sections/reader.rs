@@ -139,7 +139,8 @@ impl<'r, 'a> Reader<'r, 'a> {
     pub(super) fn finish(self) -> Vec<Resolved> {
         for (entry, used) in self.entries.iter().zip(&self.used) {
             let text = key_text(entry);
-            if *used {
+            // The first of two equal entries is not used, and was reported.
+            if *used || self.known.contains(&text.as_str()) {
                 continue;
             }
             let first = entry.key.first().map_or(entry.span, |word| word.span);
