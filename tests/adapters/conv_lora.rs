@@ -175,7 +175,7 @@ fn the_network_is_unchanged_at_first() {
   input ct: [1, H, W]
   up = conv_transpose(conv(ct, 4), 6, groups = 2)
   t = linear(to_tokens(up), 3)
-  output conv(to_image(t, 16), 1)
+  output conv(max_pool(to_image(t, 16), 2), 1)
 }
 rewrite Lora { ** => conv_lora(rank = 2) }
 train { model = M()  rewrite = Lora }";

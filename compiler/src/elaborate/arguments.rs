@@ -220,17 +220,18 @@ impl Elaborator<'_> {
         let (name, at) = (callee.name, argument.value.span);
         let names = callee.declared.iter().map(|d| format!("`{}`", d.name()));
         let names = list(&names.collect::<Vec<_>>(), "and");
+        let takes = (!names.is_empty()).then(|| format!("it takes {names}"));
         let first = callee.declared.first();
         let error = match (&argument.name, first) {
+            (None, _) if callee.by_position => error!(
+                "call::count" at at, "`{name}` takes no more values";
+                here: "this is one too many";
+                suggest: takes
+            ),
             (_, None) => error!("setting::unknown" at at, "`{name}` has no settings"),
             (Some(word), Some(_)) => error!(
                 "setting::unknown" at word.span, "`{name}` has no setting `{}`", word.name;
                 suggest: suggest_declared(&word.name, callee.declared)
-            ),
-            (None, Some(_)) if callee.by_position => error!(
-                "call::count" at at, "`{name}` takes no more values";
-                here: "this is one too many";
-                help: "it takes {names}"
             ),
             (None, Some(first)) => error!(
                 "setting::position" at at, "settings of `{name}` are given by name";

@@ -8,13 +8,14 @@ use super::overlay::overlaid;
 use super::reader::Reader;
 use super::start::read_start;
 use crate::diagnostic::{Diagnostic, bail, suggest};
+use crate::elaborate::arguments::Callee;
 use crate::elaborate::project::{Module, Project, name_of};
 use crate::elaborate::rules;
 use crate::elaborate::state::{Elaborator, Frame, Local, Outcome, Place, PlacedRule, Reported};
 use crate::elaborate::value::Value;
 use crate::experiment::train as records;
 use crate::experiment::*;
-use crate::setting::Limits;
+use crate::setting::{Limits, Setting};
 use crate::syntax::ast::*;
 use crate::syntax::print::print_expression;
 use crate::syntax::span::Span;
@@ -294,19 +295,31 @@ fn loss_terms(reader: &mut Reader, expr: &Expr, terms: &mut Vec<(f64, Loss)>) ->
 }
 
 fn loss_name(reader: &mut Reader, expr: &Expr) -> Outcome<Loss> {
-    if let ExprKind::Name(name) = &expr.kind {
-        if let Some((_, loss)) = Loss::ALL.iter().find(|(known, _)| known == name) {
-            return Ok(*loss);
-        }
-        let message = format!("there is no loss called `{name}`");
-        let mut error = Diagnostic::error("train::loss", message).at(expr.span, "");
+    let (callee, arguments) = match &expr.kind {
+        ExprKind::Call(callee, arguments) => (callee.as_ref(), arguments.as_slice()),
+        _ => (expr, &[][..]),
+    };
+    let ExprKind::Name(name) = &callee.kind else {
+        bail!(
+            reader.elaborator, "train::loss" at expr.span, "a loss is a sum of named terms";
+            help: "for example `bce + 0.5 * dice`"
+        );
+    };
+    let Some((_, loss)) = Loss::ALL.iter().find(|(known, _)| known == name) else {
         let known: Vec<_> = Loss::ALL.iter().map(|(name, _)| *name).collect();
-        error.help = suggest(name, &known);
-        return Err(reader.elaborator.fail(error));
-    }
-    let error = Diagnostic::error("train::loss", "a loss is a sum of named terms");
-    let error = error
-        .at(expr.span, "")
-        .help("for example `bce + 0.5 * dice`");
-    Err(reader.elaborator.fail(error))
+        bail!(
+            reader.elaborator, "train::loss" at callee.span, "there is no loss called `{name}`";
+            suggest: suggest(name, &known)
+        );
+    };
+    let none: Callee<Setting> = Callee {
+        name,
+        declared: &[],
+        by_position: false,
+        defined: None,
+    };
+    reader
+        .elaborator
+        .settings(&none, arguments, expr.span, reader.frame)?;
+    Ok(*loss)
 }
