@@ -1,8 +1,6 @@
 //! The models of the repository, compiled for a test.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use hqcc_compiler::diagnostic::render_all;
 use hqcc_compiler::elaborate::{self, Size, Study};
@@ -29,23 +27,11 @@ pub struct Networks {
 }
 
 /// The texts of `models/`, by file name.
-///
-/// # Errors
-/// A folder or file that cannot be read.
-pub fn files() -> Result<BTreeMap<String, String>, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
-    let fault = |e: std::io::Error| format!("{}: {e}", folder.display());
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(&folder).map_err(fault)? {
-        let path = entry.map_err(fault)?.path();
-        if path.extension().is_some_and(|e| e == "hqc")
-            && let Some(name) = path.file_name()
-        {
-            let text = fs::read_to_string(&path).map_err(fault)?;
-            files.insert(name.to_string_lossy().into_owned(), text);
-        }
-    }
-    Ok(files)
+pub fn files() -> BTreeMap<String, String> {
+    let files = hqcc_models::MODELS.iter();
+    files
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
 }
 
 /// Compiles a model as written in .hqc, such as `UNet(base = 4)`, of a file of `models/`.
@@ -83,7 +69,7 @@ fn compile(
     size: Size,
 ) -> Result<Networks, String> {
     let mut world = MemoryWorld {
-        files: files()?,
+        files: files(),
         variables: BTreeMap::new(),
     };
     world.files.extend(text.map(|text| (main.to_owned(), text)));

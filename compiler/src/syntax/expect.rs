@@ -1,9 +1,9 @@
 //! What the grammar expected, in words.
 
+use hqcc_grammar::Rule;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::cut::ITEM_WORDS;
-use super::parse::Rule;
 use super::span::{FileId, Span};
 use crate::diagnostic::{Diagnostic, list, nearest};
 

@@ -1,5 +1,6 @@
 //! Text to syntax tree. Checks nothing but the syntax and how large a tree grows.
 
+use hqcc_grammar::{Grammar, Rule};
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
 
@@ -8,17 +9,6 @@ use super::cut::cut;
 use super::expect;
 use super::span::{FileId, Sources, Span};
 use crate::diagnostic::Diagnostic;
-
-mod grammar {
-    #![allow(missing_docs, reason = "the grammar file documents its rules")]
-
-    #[derive(pest_derive::Parser)]
-    #[grammar = "../../grammar/hqc.pest"]
-    pub struct Grammar;
-}
-
-use grammar::Grammar;
-pub(super) use grammar::Rule;
 
 /// How many operators one expression may hold between brackets.
 const MAX_OPERATORS: usize = 64;

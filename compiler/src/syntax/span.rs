@@ -81,39 +81,14 @@ impl World for MemoryWorld {
     }
 }
 
-/// The folder of files that are part of the compiler: `import "std/blocks.hqc" as b`.
-const STANDARD: [(&str, &str); 6] = [
-    (
-        "std/blocks.hqc",
-        include_str!("../../../models/std/blocks.hqc"),
-    ),
-    (
-        "std/pretrained.hqc",
-        include_str!("../../../models/std/pretrained.hqc"),
-    ),
-    (
-        "std/res2net.hqc",
-        include_str!("../../../models/std/res2net.hqc"),
-    ),
-    (
-        "std/resnet.hqc",
-        include_str!("../../../models/std/resnet.hqc"),
-    ),
-    (
-        "std/transformer.hqc",
-        include_str!("../../../models/std/transformer.hqc"),
-    ),
-    ("std/vgg.hqc", include_str!("../../../models/std/vgg.hqc")),
-];
-
 /// The names of the built-in files.
 pub fn standard_files() -> impl Iterator<Item = &'static str> {
-    STANDARD.iter().map(|(name, _)| *name)
+    hqcc_models::STANDARD.iter().map(|(name, _)| *name)
 }
 
 /// The text of a built-in file.
 pub fn standard(path: &str) -> Option<&'static str> {
-    let found = STANDARD.iter().find(|(name, _)| *name == path);
+    let found = hqcc_models::STANDARD.iter().find(|(name, _)| *name == path);
     found.map(|(_, text)| *text)
 }
 

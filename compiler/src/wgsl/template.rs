@@ -9,9 +9,7 @@ use serde_json::Value;
 
 use super::KernelError;
 
-static SHADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/shaders.rs"));
-
-static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
+static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder()
@@ -20,7 +18,7 @@ static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new
         .build();
     environment.set_syntax(syntax.map_err(|error| error.to_string())?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    for (name, text) in SHADERS {
+    for (name, text) in hqcc_shaders::TEMPLATES {
         environment
             .add_template(name, text)
             .map_err(|error| format!("{name}: {error:#}"))?;
@@ -30,7 +28,7 @@ static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new
 
 /// The names of all templates, sorted.
 pub fn template_names() -> impl Iterator<Item = &'static str> {
-    SHADERS.iter().map(|(name, _)| *name)
+    hqcc_shaders::TEMPLATES.iter().map(|(name, _)| *name)
 }
 
 /// The WGSL text of the template `name` with `constants` filled in.
@@ -42,7 +40,7 @@ pub fn render(name: &str, constants: &Value) -> Result<String, KernelError> {
         name: name.to_owned(),
         reason,
     };
-    let environment = TEMPLATES.as_ref().map_err(|reason| fail(reason.clone()))?;
+    let environment = ENVIRONMENT.as_ref().map_err(|reason| fail(reason.clone()))?;
     let template = environment
         .get_template(name)
         .map_err(|error| fail(format!("{error:#}")))?;
@@ -74,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_template_parses() {
-        let environment = TEMPLATES.as_ref().expect("all templates parse");
+        let environment = ENVIRONMENT.as_ref().expect("all templates parse");
         assert_eq!(environment.templates().count(), template_names().count());
     }
 

@@ -160,7 +160,7 @@ impl Step {
         let (network, generated) = networks::find(model).ok_or_else(unknown)?;
         let width = self.width.unwrap_or(network.width);
         let world = MemoryWorld {
-            files: experiment(network, generated, width, *size, *batch).into(),
+            files: experiment(network, generated, width, *size, *batch),
             ..MemoryWorld::default()
         };
         let experiment =

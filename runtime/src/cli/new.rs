@@ -9,9 +9,6 @@ use clap::Args;
 use super::Failure;
 use super::args::print;
 
-/// The first experiment: a small hybrid network on generated volumes.
-const STARTER: &str = include_str!("../../../models/quickstart.hqc");
-
 /// Write a small experiment to start from: a network with one generated layer on made-up CT volumes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -36,7 +33,7 @@ impl New {
                 }
                 _ => Failure::new(format!("cannot write {name}: {e}")),
             })?;
-        let text = STARTER.replace("models/quickstart.hqc", &self.file.to_string_lossy());
+        let text = hqcc_models::QUICKSTART.replace("models/quickstart.hqc", &self.file.to_string_lossy());
         file.write_all(text.as_bytes())?;
         print(&format!(
             "wrote {name}; `hqcc check {name}` explains it, `hqcc run {name}` trains it\n"
