@@ -1,9 +1,9 @@
 //! What the circuits of a layer generate, in words and numbers: the ground of `hqcc circuit`.
 
 use crate::diagnostic::nearest;
-use crate::graph::{Graph, NodeId, Parameter, ParameterKind, WeightKind};
+use crate::graph::{Graph, NodeId, Role, WeightKind};
 use crate::ops::{Circuit, Readout, WeightMap};
-use crate::passes::rewrite::{POSTS, Post};
+use crate::passes::rewrite::POSTS;
 
 /// A weight that circuits generate.
 #[derive(Clone, Debug)]
@@ -41,9 +41,7 @@ pub fn generated_weight(graph: &Graph, path: &str) -> Result<GeneratedWeight, St
             return "no weight of this network comes from circuits: name a `rewrite`, or put `@qpg` above a layer"
                 .to_owned();
         }
-        let there = graph
-            .ids()
-            .any(|id| graph.name(id) == path || graph.name(id).starts_with(&format!("{path}.")));
+        let there = graph.ids().any(|id| graph.layer(id) == path);
         let fault = if there {
             format!("the weight of `{path}` does not come from circuits")
         } else {
@@ -57,31 +55,24 @@ pub fn generated_weight(graph: &Graph, path: &str) -> Result<GeneratedWeight, St
 }
 
 fn described(graph: &Graph, id: NodeId) -> Option<GeneratedWeight> {
+    let node = graph.node(id);
+    let Role::Generated { post } = &node.origin.role else {
+        return None;
+    };
     let map = graph.op::<WeightMap>(id)?;
-    let weight = graph.name(id).strip_suffix(".generated")?;
     let mut at = *graph.inputs(id).first()?;
     while graph.op::<Circuit>(at).is_none() {
         at = *graph.inputs(at).first()?;
     }
-    let circuit = graph.op::<Circuit>(at)?.clone();
     let theta = *graph.inputs(at).first()?;
-    // The last node of a post-processing goes by its word; one that reads and does nothing more has none.
-    let there = |post: &&Post| graph.find(&format!("{weight}.{}", post.name)).is_some();
-    let bare = |post: &&Post| post.readout == circuit.readout;
-    let post = POSTS
-        .iter()
-        .find(there)
-        .or_else(|| POSTS.iter().find(bare))?;
-    let post = (post.name, post.doc);
-    let trained = graph.op::<Parameter>(theta)?.kind == ParameterKind::Trained;
-    let layer = weight.strip_suffix(".weight").unwrap_or(weight);
-    trained.then(|| GeneratedWeight {
-        layer: layer.to_owned(),
+    let post = POSTS.iter().find(|known| known.name == post)?;
+    Some(GeneratedWeight {
+        layer: graph.layer(id).to_owned(),
         theta: graph.name(theta).to_owned(),
-        circuit,
+        circuit: graph.op::<Circuit>(at)?.clone(),
         map: map.clone(),
-        post,
-        added: graph.find(&format!("{weight}.adapted")).is_some(),
+        post: (post.name, post.doc),
+        added: node.replaces.is_none(),
     })
 }
 

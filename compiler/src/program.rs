@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Graph, Init, Input, Parameter, ParameterKind};
+use crate::graph::{Graph, Init, Input, Parameter, ParameterKind, Role};
 use crate::tensor_type::TensorType;
 
 /// Version of the stored form.
 pub const FORMAT: u32 = 1;
-
-/// What the name of a parameter ends with that keeps the initial value of another one, whose name stands before it.
-pub const START: &str = ".start";
 
 /// A compiled model: entries by name (`train`, `evaluate`, `predict`, ...) that share state by name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,13 +39,8 @@ pub struct StateTensor {
     pub kind: ParameterKind,
     /// How it starts.
     pub init: Init,
-}
-
-impl StateTensor {
-    /// The name whose random numbers it starts with: its own, or that of the parameter whose start it keeps.
-    pub fn stream(&self) -> &str {
-        self.name.strip_suffix(START).unwrap_or(&self.name)
-    }
+    /// The name that its initial random numbers depend on: its own, or that of the parameter whose initial value it keeps.
+    pub stream: String,
 }
 
 impl Entry {
@@ -79,8 +71,13 @@ impl Entry {
             .filter_map(|id| {
                 let p = self.graph.op::<Parameter>(id)?;
                 let name = self.graph.name(id).to_owned();
+                let stream = match &self.graph.node(id).origin.role {
+                    Role::Start { of } => of.clone(),
+                    _ => name.clone(),
+                };
                 Some(StateTensor {
                     name,
+                    stream,
                     ty: p.ty.clone(),
                     kind: p.kind,
                     init: p.init,

@@ -151,7 +151,6 @@ pub fn gradients(
     let target = add_target(&mut graph, logits)?;
     let heads = loss::heads(&graph)?;
     let loss = loss::add_loss(&mut graph, &heads, target, terms)?;
-    rewrite::forget_replaced(&mut graph);
     joined(&mut graph)?;
     let wanted = autodiff::trained(&graph);
     for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
@@ -209,7 +208,7 @@ pub fn predict(mut forward: Graph) -> Result<Graph, StepError> {
 /// Rules that match nothing or fight.
 pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepError> {
     let mut graph = rewritten(forward, rules)?;
-    let outputs = rewrite::replaced(&graph);
+    let outputs = graph.replaced();
     if outputs.is_empty() {
         return Ok(None);
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::graph::{Graph, NodeId, Parameter, ParameterKind, Phase};
-use crate::ops::{Circuit, WeightMap};
+use crate::graph::{Graph, Input, NodeId, Parameter, ParameterKind, Phase, Role};
+use crate::ops::Circuit;
 
 /// The circuits that generate a layer's weight.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,33 +83,19 @@ pub struct Summary {
     pub flops: u64,
 }
 
-fn is_circuit(graph: &Graph, id: NodeId) -> bool {
-    graph.op::<Circuit>(id).is_some()
-}
-
-/// Whether what a circuit gives comes from trained angles, not from those that an adapter started with.
-fn is_trained(graph: &Graph, mut id: NodeId) -> bool {
-    while let Some(&first) = graph.inputs(id).first() {
-        id = first;
-    }
-    graph
-        .op::<Parameter>(id)
-        .is_some_and(|parameter| parameter.kind == ParameterKind::Trained)
-}
-
 /// Summarises a network after its rewrite rules.
 pub fn summarise(graph: &Graph) -> Summary {
     // In the order of the source, which the nodes that rules add do not change.
     let forward: Vec<NodeId> = graph
         .ids()
-        .filter(|&id| graph.node(id).phase == Phase::Forward)
+        .filter(|&id| graph.node(id).origin.phase == Phase::Forward)
         .collect();
     let mut rows: Vec<LayerRow> = Vec::new();
     let mut at: BTreeMap<String, usize> = BTreeMap::new();
     let mut statistics = 0;
     for id in forward {
         let node = graph.node(id);
-        if node.op.name() == "input" {
+        if graph.op::<Input>(id).is_some() {
             continue;
         }
         let path = graph.layer(id).to_owned();
@@ -146,24 +132,24 @@ pub fn summarise(graph: &Graph) -> Summary {
                 }
                 ParameterKind::Moment => {}
             }
-            let adapter =
-                parameter.kind == ParameterKind::Trained && node.name.contains(".weight.");
-            if adapter && !parameter.quantum {
-                row.adapter += count;
-            } else if adapter && graph.users(id).iter().any(|&user| is_circuit(graph, user)) {
-                row.generation_mut().angles += count;
-            } else if adapter {
-                row.generation_mut().post += count;
+            match node.origin.role {
+                Role::Adapter => row.adapter += count,
+                Role::Angles => row.generation_mut().angles += count,
+                Role::Post => row.generation_mut().post += count,
+                _ => {}
             }
         }
-        if let (Some(circuit), true) = (graph.op::<Circuit>(id), is_trained(graph, id)) {
-            let generation = row.generation_mut();
-            generation.qubits = circuit.qubits;
-            generation.circuits += node.ty.shape[0];
-        }
-        if graph.op::<WeightMap>(id).is_some() && is_trained(graph, id) {
-            row.generated += node.ty.elements();
-            row.generation_mut().weights += node.ty.elements();
+        match (&node.origin.role, graph.op::<Circuit>(id)) {
+            (Role::Circuit, Some(circuit)) => {
+                let generation = row.generation_mut();
+                generation.qubits = circuit.qubits;
+                generation.circuits += node.ty.shape[0];
+            }
+            (Role::Generated { .. }, _) => {
+                row.generated += node.ty.elements();
+                row.generation_mut().weights += node.ty.elements();
+            }
+            _ => {}
         }
     }
     Summary {

@@ -10,7 +10,10 @@
 //! assert!(Grammar::parse(Rule::items, "let = 8").is_err());
 //! ```
 
-#![allow(missing_docs, reason = "hqc.pest documents its rules; pest_derive writes the items")]
+#![allow(
+    missing_docs,
+    reason = "hqc.pest documents its rules; pest_derive writes the items"
+)]
 
 /// The parser of `.hqc` text, with one [`Rule`] for each rule of `hqc.pest`.
 #[derive(pest_derive::Parser)]

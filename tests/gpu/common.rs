@@ -100,7 +100,6 @@ impl Case {
             kind,
             init,
             weight: None,
-            quantum: false,
         };
         self.graph.add(op, &[], name).unwrap()
     }

@@ -151,7 +151,6 @@ impl Case {
                         kind,
                         init,
                         weight: None,
-                        quantum: false,
                     },
                     &[],
                     name,

@@ -182,7 +182,6 @@ fn graph(kind: WeightKind, shape: &[usize], qpg: &Qpg, adapt: bool, fold: bool) 
         kind: ParameterKind::Trained,
         init: Init::Constant { value: 0.0 },
         weight: Some(kind),
-        quantum: false,
     };
     let weight = graph.add(parameter, &[], "layer.weight").expect("weight");
     // Any reader of the weight will do.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::options::DotOptions;
-use crate::graph::{Graph, Input, NodeId, Parameter, ParameterKind, Phase, WeightKind};
+use crate::graph::{Graph, Input, NodeId, Parameter, ParameterKind, Phase, Role, WeightKind};
 use crate::ops::Circuit;
 use crate::tensor_type::Layout;
 
@@ -77,47 +77,26 @@ struct Place {
     layer: usize,
 }
 
-/// The node's name as others see it, below the part of a step that it belongs to.
-fn placed(graph: &Graph, id: NodeId) -> (Option<&'static str>, &str) {
-    let node = graph.node(id);
-    match node.phase {
-        Phase::Forward => (None, &node.name),
-        Phase::Loss => (
-            Some("loss"),
-            node.name.strip_prefix("loss.").unwrap_or(&node.name),
-        ),
-        Phase::Backward => (Some("backward"), &node.name),
-        Phase::Update => (
-            Some("update"),
-            node.name.strip_prefix("optim.").unwrap_or(&node.name),
-        ),
+/// The cluster of a part of a step; the network itself has none.
+fn cluster(phase: Phase) -> Option<&'static str> {
+    match phase {
+        Phase::Forward => None,
+        Phase::Loss => Some("loss"),
+        Phase::Backward => Some("backward"),
+        Phase::Update => Some("update"),
     }
 }
 
-/// The layer that a node belongs to: below a layer there are only its own parameters and inner nodes.
-fn layer_of<'n>(graph: &Graph, id: NodeId, name: &'n str) -> &'n str {
-    let mut dots = name.match_indices('.').map(|(dot, _)| &name[..dot]);
-    if let Some(layer) = dots.find(|upper| graph.find(upper).is_some()) {
-        return layer;
-    }
-    match (graph.op::<Parameter>(id), name.rsplit_once('.')) {
-        // The parameter of a layer that is never computed.
-        (Some(_), Some((layer, _))) => layer,
-        _ => name,
-    }
+/// The name of a node inside the box of its layer; `None` for the node that carries the layer's name.
+fn inner_name<'n>(name: &'n str, layer: &str) -> Option<&'n str> {
+    let rest = name.strip_prefix(layer)?.strip_prefix('.')?;
+    Some(rest).filter(|rest| !rest.is_empty())
 }
 
 /// Layers whose weight a rule has replaced: their inside is worth a look.
 fn touched(graph: &Graph) -> BTreeSet<&str> {
-    let replaced = graph.ids().filter(|&id| {
-        let parameter = graph.op::<Parameter>(id);
-        graph.node(id).phase == Phase::Forward
-            && parameter.is_some_and(|p| p.kind == ParameterKind::Trained)
-            && graph.name(id).contains(".weight.")
-    });
-    replaced
-        .map(|id| layer_of(graph, id, graph.name(id)))
-        .collect()
+    let replaced = graph.replaced();
+    replaced.into_values().map(|id| graph.layer(id)).collect()
 }
 
 fn places(graph: &Graph, ids: &[NodeId], nodes: bool) -> Vec<Place> {
@@ -125,18 +104,14 @@ fn places(graph: &Graph, ids: &[NodeId], nodes: bool) -> Vec<Place> {
     let split = |text: &str| text.split('.').map(str::to_owned).collect::<Vec<_>>();
     ids.iter()
         .map(|&id| {
-            let (part, name) = placed(graph, id);
-            let layer = layer_of(graph, id, name);
+            let part = cluster(graph.node(id).origin.phase);
+            let layer = graph.layer(id);
             let mut path: Vec<_> = part.map(str::to_owned).into_iter().collect();
             path.extend(split(layer));
             let length = path.len();
             if nodes || (part.is_none() && touched.contains(layer)) {
-                let rest = name[layer.len()..].trim_start_matches('.');
-                let leaf = match rest {
-                    "" => path[length - 1].clone(),
-                    rest => rest.to_owned(),
-                };
-                path.push(leaf);
+                let inner = inner_name(graph.name(id), layer);
+                path.push(inner.unwrap_or(&path[length - 1]).to_owned());
             }
             Place {
                 path,
@@ -161,48 +136,27 @@ pub fn deepest(graph: &Graph) -> usize {
         .unwrap_or(1)
 }
 
-/// Nodes whose value comes from circuits alone, and the sums that adapt a weight with it.
-fn generated(graph: &Graph, ids: &[NodeId]) -> BTreeSet<NodeId> {
-    let mut found = BTreeSet::new();
-    for &id in ids {
-        let inputs = graph.inputs(id);
-        let name = graph.node(id).op.name();
-        let quantum = |id: NodeId| graph.op::<Parameter>(id).is_some_and(|p| p.quantum);
-        let any = inputs.iter().any(|input| found.contains(input));
-        let all = inputs
-            .iter()
-            .all(|&input| found.contains(&input) || quantum(input));
-        let adapted = graph.name(id).ends_with(".adapted");
-        if matches!(name, "circuit" | "circuit_grad" | "weight_map_grad")
-            || (any && (all || adapted))
-        {
-            found.insert(id);
-        }
-    }
-    found
-}
-
-fn fill(graph: &Graph, id: NodeId, generated: &BTreeSet<NodeId>) -> &'static str {
+fn fill(graph: &Graph, id: NodeId) -> &'static str {
     let node = graph.node(id);
     if let Some(parameter) = graph.op::<Parameter>(id) {
         return match parameter.kind {
-            ParameterKind::Trained if parameter.quantum => "#d9c2f0",
+            ParameterKind::Trained if node.origin.role.is_quantum() => "#d9c2f0",
             ParameterKind::Trained => "#cfe3fa",
             ParameterKind::Frozen => FROZEN,
             ParameterKind::Statistic => "#eeeeee",
             ParameterKind::Moment | ParameterKind::Unused => UNUSED,
         };
     }
-    match (node.phase, node.op.name()) {
-        (_, "input") => "#fdf1c7",
-        _ if generated.contains(&id) => GENERATED,
-        _ if node.name.contains(".weight.lora_") || node.name.ends_with(".weight.adapted") => {
-            ADAPTED
-        }
-        (Phase::Forward, _) => PLAIN,
-        (Phase::Loss, _) => "#fde0dc",
-        (Phase::Backward, _) => "#fff3e6",
-        (Phase::Update, _) => "#e3f4e3",
+    if graph.op::<Input>(id).is_some() {
+        return "#fdf1c7";
+    }
+    match (&node.origin.role, node.origin.phase) {
+        (Role::Adapter, _) => ADAPTED,
+        (role, _) if role.is_quantum() => GENERATED,
+        (_, Phase::Forward) => PLAIN,
+        (_, Phase::Loss) => "#fde0dc",
+        (_, Phase::Backward) => "#fff3e6",
+        (_, Phase::Update) => "#e3f4e3",
     }
 }
 
@@ -311,12 +265,11 @@ impl Drawing {
             options.nodes || !beside
         });
         let places = places(graph, &ids, options.nodes);
-        let generated = generated(graph, &ids);
         // Graphviz (2.43) fails on clusters of a whole training step: gradients and updates lie in none, and nothing does
         // where boxes stand for blocks, which then read each other both ways.
         let step = ids
             .iter()
-            .any(|&id| graph.node(id).phase == Phase::Backward);
+            .any(|&id| graph.node(id).origin.phase == Phase::Backward);
         let depth = options.depth.map_or(usize::MAX, |depth| depth.max(1));
         let mut figures: Vec<Figure> = Vec::new();
         let mut contents: Vec<Content> = Vec::new();
@@ -332,15 +285,16 @@ impl Drawing {
                 () if cut > *layer => Stands::Node,
                 () => Stands::Layer,
             };
-            let clustered = node.phase == Phase::Forward && !(step && options.depth.is_some());
-            let colour = fill(graph, id, &generated);
+            let clustered =
+                node.origin.phase == Phase::Forward && !(step && options.depth.is_some());
+            let colour = fill(graph, id);
             let key = path[..cut].join(".");
             let at = *at_of.entry(key.clone()).or_insert_with(|| {
                 let (clusters, name) = match clustered {
                     true => (path[..cut - 1].to_vec(), path[cut - 1].clone()),
                     false => (Vec::new(), key.clone()),
                 };
-                let plain = if node.phase == Phase::Forward {
+                let plain = if node.origin.phase == Phase::Forward {
                     PLAIN
                 } else {
                     colour

@@ -1,6 +1,6 @@
 //! How an op is differentiated, and what its gradient rule works with.
 
-use super::{Graph, NodeId, Op};
+use super::{Graph, NodeId, Op, Phase};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// The gradient rule of an op.
@@ -30,6 +30,9 @@ pub struct Backward<'g> {
 impl<'g> Backward<'g> {
     pub(crate) fn new(graph: &'g mut Graph, node: NodeId, needs: Vec<bool>) -> Self {
         let inputs = graph.inputs(node);
+        // A gradient belongs to the layer of its node and has its role.
+        let origin = graph.node(node).origin.clone();
+        graph.set_origin(origin.in_phase(Phase::Backward));
         Self {
             graph,
             node,

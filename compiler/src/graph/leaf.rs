@@ -102,9 +102,6 @@ pub struct Parameter {
     /// Set on the weight of a layer, the tensor that a circuit can generate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<WeightKind>,
-    /// Set on angles and other parameters that generate a weight.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub quantum: bool,
 }
 
 impl Op for Input {

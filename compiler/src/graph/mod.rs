@@ -6,6 +6,7 @@
 mod backward;
 mod leaf;
 mod op;
+mod origin;
 mod patch;
 mod scalar;
 mod verify;
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use backward::{Backward, Gradient};
 pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
 pub use op::{Op, attributes_of};
-pub use patch::Patch;
+pub use origin::{Origin, Phase, Role};
+pub use patch::{Changes, Patch};
 pub use scalar::{Read, Scalar};
 pub use verify::verify;
 
@@ -39,21 +41,7 @@ impl NodeId {
     }
 }
 
-/// Which part of a training step a node belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// The network itself.
-    Forward,
-    /// The loss and the metrics.
-    Loss,
-    /// Gradients.
-    Backward,
-    /// Optimiser steps and running statistics.
-    Update,
-}
-
-/// An operation in place: its name in the source, its type and its phase.
+/// An operation in place: its name, its type, and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The operation.
@@ -62,8 +50,10 @@ pub struct Node {
     pub name: String,
     /// Type of the output.
     pub ty: TensorType,
-    /// Part of the step.
-    pub phase: Phase,
+    /// Where it comes from and what it is for.
+    pub origin: Origin,
+    /// Name of the weight whose place the node takes, where a rule has replaced the weight of a layer.
+    pub replaces: Option<String>,
 }
 
 /// A directed acyclic graph of operations with named outputs and effects.
@@ -73,7 +63,7 @@ pub struct Graph {
     names: BTreeMap<String, NodeId>,
     outputs: BTreeMap<String, NodeId>,
     effects: Vec<NodeId>,
-    phase: Phase,
+    origin: Origin,
 }
 
 impl Default for Graph {
@@ -83,15 +73,27 @@ impl Default for Graph {
             names: BTreeMap::new(),
             outputs: BTreeMap::new(),
             effects: Vec::new(),
-            phase: Phase::Forward,
+            origin: Origin::default(),
         }
     }
 }
 
 impl Graph {
-    /// The phase that nodes added from now on belong to.
+    /// Where nodes that are added from now on come from.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// The phase that nodes added from now on belong to; they lie outside of layers.
     pub fn set_phase(&mut self, phase: Phase) {
-        self.phase = phase;
+        self.origin = Origin::of_phase(phase);
+    }
+
+    /// The layer that nodes added from now on belong to, in the same phase.
+    pub fn set_layer(&mut self, path: &str) {
+        if self.origin.layer.as_deref() != Some(path) {
+            self.origin.layer = Some(path.into());
+        }
     }
 
     /// Adds an operation. A name that is taken gets a number behind it.
@@ -118,13 +120,22 @@ impl Graph {
         name: impl Into<String>,
     ) -> Result<NodeId, ShapeError> {
         let types: Vec<_> = inputs.iter().map(|&id| self.ty(id).clone()).collect();
-        let ty = op.infer(&types)?;
-        let name = self.free_name(name.into());
         let node = Node {
+            ty: op.infer(&types)?,
             op,
+            name: name.into(),
+            origin: self.origin.clone(),
+            replaces: None,
+        };
+        Ok(self.insert(node, inputs))
+    }
+
+    /// Adds a node whose type is known to fit its inputs. A name that is taken gets a number behind it.
+    fn insert(&mut self, node: Node, inputs: &[NodeId]) -> NodeId {
+        let name = self.free_name(node.name);
+        let node = Node {
             name: name.clone(),
-            ty,
-            phase: self.phase,
+            ..node
         };
         let index = self.inner.add_node(node);
         let id = NodeId(index.index() as u32);
@@ -133,7 +144,7 @@ impl Graph {
                 .add_edge(NodeIndex::new(input.index()), index, position as u32);
         }
         self.names.insert(name, id);
-        Ok(id)
+        id
     }
 
     fn free_name(&self, wanted: String) -> String {
@@ -153,6 +164,10 @@ impl Graph {
     /// The node behind `id`.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.inner[NodeIndex::new(id.index())]
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.inner[NodeIndex::new(id.index())]
     }
 
     /// The type of a node's output.
@@ -175,20 +190,23 @@ impl Graph {
         self.names.get(name).copied()
     }
 
-    /// The path of the layer that a node belongs to: the first of the names above its own that a node bears (below a
-    /// layer there are only its parameters and inner nodes), else its own name. State that nothing reads belongs to the
-    /// layer that its name stands below, which is never computed.
+    /// The path of the layer that a node belongs to; its own name outside of layers.
     pub fn layer(&self, id: NodeId) -> &str {
-        let name = self.name(id);
-        let mut above = name.match_indices('.').map(|(dot, _)| &name[..dot]);
-        if let Some(layer) = above.find(|above| self.names.contains_key(*above)) {
-            return layer;
-        }
-        let alone = self.inputs(id).is_empty() && self.users(id).is_empty();
-        match name.rsplit_once('.') {
-            Some((layer, _)) if alone => layer,
-            _ => name,
-        }
+        let node = self.node(id);
+        node.origin.layer.as_deref().unwrap_or(&node.name)
+    }
+
+    /// Records the weight whose place a node takes.
+    pub(crate) fn set_replaces(&mut self, id: NodeId, weight: Option<String>) {
+        self.node_mut(id).replaces = weight;
+    }
+
+    /// The weights that rules have replaced, by name, and the node that takes the place of each.
+    pub fn replaced(&self) -> BTreeMap<String, NodeId> {
+        let nodes = self.ids();
+        nodes
+            .filter_map(|id| Some((self.node(id).replaces.clone()?, id)))
+            .collect()
     }
 
     /// The inputs of a node, in order.
@@ -292,7 +310,7 @@ impl Graph {
                 self.ty(id)
             )));
         }
-        self.inner[NodeIndex::new(id.index())].op = Arc::new(op);
+        self.node_mut(id).op = Arc::new(op);
         Ok(())
     }
 

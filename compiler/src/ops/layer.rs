@@ -40,6 +40,7 @@ impl Builder<'_> {
     /// # Errors
     /// The op refuses its inputs.
     pub fn output(&mut self, op: impl Op, inputs: &[NodeId]) -> Result<NodeId, ShapeError> {
+        self.graph.set_layer(&self.path);
         self.graph.add(op, inputs, self.path.clone())
     }
 
@@ -53,6 +54,7 @@ impl Builder<'_> {
         inputs: &[NodeId],
         suffix: &str,
     ) -> Result<NodeId, ShapeError> {
+        self.graph.set_layer(&self.path);
         self.graph
             .add(op, inputs, format!("{}.{suffix}", self.path))
     }
@@ -74,7 +76,6 @@ impl Builder<'_> {
                 kind,
                 init,
                 weight: None,
-                quantum: false,
             },
             &[],
             suffix,
@@ -98,7 +99,6 @@ impl Builder<'_> {
                 kind,
                 init,
                 weight: Some(weight),
-                quantum: false,
             },
             &[],
             "weight",
@@ -122,7 +122,6 @@ impl Builder<'_> {
                 kind: ParameterKind::Statistic,
                 init,
                 weight: None,
-                quantum: false,
             },
             &[],
             suffix,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::read;
-use crate::graph::{Graph, NodeId, Phase};
+use crate::graph::{Graph, NodeId, Origin, Phase, Role};
 
 #[derive(Serialize, Deserialize)]
 struct StoredNode {
@@ -12,6 +12,12 @@ struct StoredNode {
     attributes: serde_json::Value,
     inputs: Vec<usize>,
     phase: Phase,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layer: Option<String>,
+    #[serde(default, skip_serializing_if = "Role::is_plain")]
+    role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,7 +47,10 @@ impl Serialize for Graph {
                     op: node.op.name().to_owned(),
                     attributes: node.op.attributes(),
                     inputs: self.inputs(id).iter().map(at).collect(),
-                    phase: node.phase,
+                    phase: node.origin.phase,
+                    layer: node.origin.layer.as_deref().map(str::to_owned),
+                    role: node.origin.role.clone(),
+                    replaces: node.replaces.clone(),
                 }
             })
             .collect();
@@ -77,10 +86,15 @@ impl<'de> Deserialize<'de> for Graph {
                 .map(|&at| find(&ids, at))
                 .collect::<Result<Vec<_>, _>>()?;
             let op = read(&node.op, node.attributes).map_err(de::Error::custom)?;
-            graph.set_phase(node.phase);
+            graph.set_origin(Origin {
+                phase: node.phase,
+                layer: node.layer.map(Into::into),
+                role: node.role,
+            });
             let id = graph
                 .add_shared(op, &inputs, node.name.clone())
                 .map_err(|error| de::Error::custom(format!("node `{}`: {error}", node.name)))?;
+            graph.set_replaces(id, node.replaces);
             ids.push(id);
         }
         for (name, at) in stored.outputs {

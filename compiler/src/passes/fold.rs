@@ -1,7 +1,7 @@
 //! Folding: what depends on parameters alone is computed once, so that a network without training holds no circuit, no
 //! adapter and no standardised weight any more, only plain parameters.
 
-use crate::graph::{Constant, Graph, Init, Input, NodeId, Parameter, ParameterKind};
+use crate::graph::{Constant, Graph, Init, Input, NodeId, Parameter, ParameterKind, Patch};
 use crate::passes::readout;
 use crate::tensor_type::ShapeError;
 
@@ -39,17 +39,19 @@ pub fn fold(graph: &Graph) -> Result<Folded, ShapeError> {
             kind: ParameterKind::Frozen,
             init: Init::Constant { value: 0.0 },
             weight: None,
-            quantum: false,
         };
-        let new = rest.add(parameter, &[], format!("{}.folded", graph.name(id)))?;
         let keep: Vec<NodeId> = graph
             .users(id)
             .into_iter()
             .filter(|user| constant[user.index()])
             .collect();
-        rest.redirect(id, new, &keep);
-        rest.rename(id, format!("{}.unfolded", graph.name(id)));
-        rest.rename(new, graph.name(id).to_owned());
+        let mut patch = Patch::new(&rest, id);
+        let new = patch.add(parameter, &[], "folded")?;
+        patch.redirect(id, new, &keep)?;
+        patch.rename(id, format!("{}.unfolded", graph.name(id)));
+        patch.rename(new, graph.name(id).to_owned());
+        let changes = patch.finish()?;
+        rest.apply(changes);
     }
     rest.prune();
     let constants = (!edge.is_empty()).then(|| {

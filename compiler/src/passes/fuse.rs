@@ -236,7 +236,7 @@ fn rebuild(
     let mut new_id: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     for &id in order.iter().filter(|id| !is_absorbed[id.index()]) {
         let node = graph.node(id);
-        fused.set_phase(node.phase);
+        fused.set_origin(node.origin.clone());
         let (op, inputs): (Arc<dyn Op>, _) = match chains.get(&id) {
             Some(chain) if chain.members.len() > 1 => {
                 (Arc::new(link(graph, chain)), chain.inputs.clone())

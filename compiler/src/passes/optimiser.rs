@@ -213,7 +213,6 @@ pub fn add_updates(
                 kind: ParameterKind::Moment,
                 init,
                 weight: None,
-                quantum: false,
             };
             graph.add(op, &[], format!("optim.{which}.{name}"))
         };

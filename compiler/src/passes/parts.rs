@@ -2,20 +2,18 @@
 
 use std::ops::Range;
 
-use crate::graph::{Constant, Graph, NodeId, Phase};
+use crate::graph::{Constant, Graph, NodeId, Patch};
 use crate::ops::{Add, Concat};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Channels of a map, and the node that they come from.
 type Part = (Range<usize>, NodeId);
 
-/// Replaces sums of maps that are zero wherever the other one is not by one concatenation of what is left. Nodes that it
-/// adds belong to the backward pass.
+/// Replaces each sum of zero-padded maps with disjoint channels by one concatenation.
 ///
 /// # Errors
 /// None in practice: what is joined has the channels of the sum.
 pub fn join(graph: &mut Graph) -> Result<(), ShapeError> {
-    graph.set_phase(Phase::Backward);
     for id in graph.topological().unwrap_or_default() {
         if graph.op::<Add>(id).is_none() {
             continue;
@@ -37,8 +35,11 @@ pub fn join(graph: &mut Graph) -> Result<(), ShapeError> {
         if parts.len() < 2 || !apart {
             continue;
         }
-        let joined = concatenation(graph, id, &parts)?;
-        graph.redirect(id, joined, &[]);
+        let mut patch = Patch::new(graph, id);
+        let joined = concatenation(&mut patch, id, &parts)?;
+        patch.replace(id, joined)?;
+        let changes = patch.finish()?;
+        graph.apply(changes);
     }
     Ok(())
 }
@@ -60,22 +61,25 @@ fn filled(graph: &Graph, id: NodeId) -> Option<Vec<Part>> {
 }
 
 /// The parts in order, zeros between them, with the type of `like`.
-fn concatenation(graph: &mut Graph, like: NodeId, parts: &[Part]) -> Result<NodeId, ShapeError> {
-    let name = format!("{}.parts", graph.name(like));
-    let [n, c, h, w] = graph.ty(like).as_image()?;
+fn concatenation(
+    patch: &mut Patch<'_>,
+    like: NodeId,
+    parts: &[Part],
+) -> Result<NodeId, ShapeError> {
+    let [n, c, h, w] = patch.ty(like).as_image()?;
     let mut inputs = Vec::new();
     let mut done = 0;
     for (channels, part) in parts.iter().cloned().chain([(c..c, like)]) {
         if channels.start > done {
             let ty = TensorType::image([n, channels.start - done, h, w]);
-            inputs.push(graph.add(Constant { ty, value: 0.0 }, &[], format!("{name}.zeros"))?);
+            inputs.push(patch.add(Constant { ty, value: 0.0 }, &[], "parts.zeros")?);
         }
         if !channels.is_empty() {
             inputs.push(part);
         }
         done = channels.end;
     }
-    graph.add(Concat, &inputs, name)
+    patch.add(Concat, &inputs, "parts")
 }
 
 #[cfg(test)]

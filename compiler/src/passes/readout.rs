@@ -1,7 +1,7 @@
-//! Readouts take in what follows them: an `affine` or a `weight_map` that alone reads a circuit becomes an attribute of
-//! the circuit, so that generated weights are written once, where they belong, and read once on the way back.
+//! Merges an `affine` or a `weight_map` that alone reads a circuit into the circuit, as an attribute. Each generated weight
+//! is then written once, in its final order, and read once in the backward pass.
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Patch};
 use crate::ops::{Affine, Circuit, WeightMap};
 use crate::tensor_type::ShapeError;
 
@@ -15,10 +15,13 @@ pub fn absorb(graph: &mut Graph) -> Result<(), ShapeError> {
             continue;
         };
         let angles = graph.inputs(source);
-        let name = graph.name(id).to_owned();
-        graph.set_phase(graph.node(id).phase);
-        let new = graph.add(joined, &angles, format!("{name}.circuit"))?;
-        graph.redirect(id, new, &[]);
+        let mut patch = Patch::new(graph, id);
+        patch.set_role(graph.node(id).origin.role.clone());
+        let new = patch.add(joined, &angles, "circuit")?;
+        patch.replace(id, new)?;
+        patch.take_place(id, new);
+        let changes = patch.finish()?;
+        graph.apply(changes);
     }
     graph.prune();
     Ok(())

@@ -40,7 +40,9 @@ pub fn render(name: &str, constants: &Value) -> Result<String, KernelError> {
         name: name.to_owned(),
         reason,
     };
-    let environment = ENVIRONMENT.as_ref().map_err(|reason| fail(reason.clone()))?;
+    let environment = ENVIRONMENT
+        .as_ref()
+        .map_err(|reason| fail(reason.clone()))?;
     let template = environment
         .get_template(name)
         .map_err(|error| fail(format!("{error:#}")))?;

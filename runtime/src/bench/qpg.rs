@@ -87,7 +87,6 @@ fn graph(channels: usize, blocks: usize, backward: bool) -> Result<Graph, ShapeE
         kind: ParameterKind::Frozen,
         init,
         weight: None,
-        quantum: false,
     };
     let angles = TensorType::plain([circuits, blocks, 2, qubits]);
     let uniform = Init::Uniform {

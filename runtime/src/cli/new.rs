@@ -33,7 +33,8 @@ impl New {
                 }
                 _ => Failure::new(format!("cannot write {name}: {e}")),
             })?;
-        let text = hqcc_models::QUICKSTART.replace("models/quickstart.hqc", &self.file.to_string_lossy());
+        let text =
+            hqcc_models::QUICKSTART.replace("models/quickstart.hqc", &self.file.to_string_lossy());
         file.write_all(text.as_bytes())?;
         print(&format!(
             "wrote {name}; `hqcc check {name}` explains it, `hqcc run {name}` trains it\n"

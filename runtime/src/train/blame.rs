@@ -101,7 +101,7 @@ pub fn first_in_step(
             node: node.name.clone(),
             op: node.op.name().to_owned(),
             ty: node.ty.to_string(),
-            phase: node.phase,
+            phase: node.origin.phase,
         }
     }))
 }

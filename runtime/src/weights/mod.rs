@@ -91,7 +91,7 @@ pub enum WeightsError {
 /// Initial values of one state tensor. They depend on seed, path and rule alone, and not on what else there is; a
 /// tensor that keeps the start of another one has that one's.
 pub fn initialise(state: &StateTensor, seed: u64) -> Tensor {
-    let stream = Stream::new(seed, &format!("init.{}", state.stream()));
+    let stream = Stream::new(seed, &format!("init.{}", state.stream));
     let shape = state.ty.shape.clone();
     match state.init {
         Init::Constant { value } => Tensor::full(shape, value as f32),
@@ -122,6 +122,7 @@ mod tests {
                 ty,
                 kind: ParameterKind::Trained,
                 init,
+                stream: name.into(),
             },
             seed,
         )

@@ -8,7 +8,7 @@
 //! outputs, in the order of its weight. A linear layer or an attention projection has `k = 1`, which is plain LoRA.
 
 use super::{Does, Method, Site, trained};
-use crate::graph::{Init, NodeId, Patch};
+use crate::graph::{Init, NodeId, Patch, Role};
 use crate::ops::{Add, Affine, Matmul, Relayout};
 use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
@@ -40,18 +40,19 @@ fn adapt(patch: &mut Patch<'_>, site: &Site, given: &Settings) -> Result<NodeId,
     let (rank, alpha) = (settings.int("rank")?, settings.float("alpha"));
     let [rows, columns, k] = sides(site)?;
     site.freeze(patch)?;
+    patch.set_role(Role::Adapter);
     let init = Init::fan_in(columns);
-    let a = trained(TensorType::plain([rank * k, columns]), init, false);
+    let a = trained(TensorType::plain([rank * k, columns]), init);
     let a = patch.add(a, &[], "lora_a")?;
     let zero = Init::Constant { value: 0.0 };
-    let b = trained(TensorType::plain([rows, rank * k]), zero, false);
+    let b = trained(TensorType::plain([rows, rank * k]), zero);
     let b = patch.add(b, &[], "lora_b")?;
     let product = Matmul {
         transpose_a: false,
         transpose_b: false,
     };
     let mut change = patch.add(product, &[b, a], "lora_product")?;
-    if *patch.graph().ty(change) != site.ty {
+    if *patch.ty(change) != site.ty {
         let to = site.ty.clone();
         change = patch.add(Relayout { to }, &[change], "lora_view")?;
     }

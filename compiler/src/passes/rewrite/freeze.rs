@@ -46,8 +46,8 @@ fn freeze(graph: &mut Graph, parameters: &[NodeId], given: &Settings) -> Result<
 fn hold_statistics(graph: &mut Graph, parameters: &[NodeId]) -> Result<(), ShapeError> {
     // The running mean and variance, rows 0 and 1, by the statistics of the batch that they follow.
     let mut held: BTreeMap<NodeId, [Option<NodeId>; 2]> = BTreeMap::new();
-    let effects = graph.effects().to_vec();
-    for id in effects {
+    let mut dropped: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    for &id in graph.effects() {
         let Some(average) = graph.op::<RunningAverage>(id) else {
             continue;
         };
@@ -56,7 +56,7 @@ fn hold_statistics(graph: &mut Graph, parameters: &[NodeId]) -> Result<(), Shape
             && let Some(slot) = held.entry(stats).or_default().get_mut(average.row)
         {
             *slot = Some(state);
-            graph.retain_effects(|kept| kept != id);
+            dropped.entry(stats).or_default().push(id);
         }
     }
     for (stats, rows) in held {
@@ -70,6 +70,9 @@ fn hold_statistics(graph: &mut Graph, parameters: &[NodeId]) -> Result<(), Shape
         let readers = graph.users(stats);
         let mut patch = Patch::new(graph, stats);
         let running = patch.add(StackRows, &[mean, variance], "running")?;
+        for &average in dropped.get(&stats).into_iter().flatten() {
+            patch.drop_effect(average);
+        }
         for reader in readers {
             if let Some(norm) = patch.graph().op::<BatchNorm>(reader).cloned() {
                 let training = false;
@@ -77,6 +80,8 @@ fn hold_statistics(graph: &mut Graph, parameters: &[NodeId]) -> Result<(), Shape
             }
         }
         patch.replace(stats, running)?;
+        let changes = patch.finish()?;
+        graph.apply(changes);
     }
     Ok(())
 }

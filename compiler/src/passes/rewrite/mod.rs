@@ -5,6 +5,7 @@
 
 mod conv_lora;
 mod freeze;
+mod generation;
 mod path;
 mod posts;
 mod qpg;
@@ -73,7 +74,7 @@ pub struct Site {
 impl Site {
     fn new(graph: &Graph, weight: NodeId, kind: WeightKind) -> Site {
         Site {
-            layer: layer_of(graph.name(weight)).to_owned(),
+            layer: graph.layer(weight).to_owned(),
             weight,
             ty: graph.ty(weight).clone(),
             kind,
@@ -113,14 +114,13 @@ fn groups(graph: &Graph, weight: NodeId) -> usize {
     1
 }
 
-/// A parameter that a method brings along. `quantum` marks what generates a weight.
-fn trained(ty: TensorType, init: Init, quantum: bool) -> Parameter {
+/// A trained parameter that a method adds.
+fn trained(ty: TensorType, init: Init) -> Parameter {
     Parameter {
         ty,
         kind: ParameterKind::Trained,
         init,
         weight: None,
-        quantum,
     }
 }
 
@@ -166,11 +166,6 @@ pub struct RewriteError {
     pub help: Option<String>,
 }
 
-/// The path of the layer that a weight belongs to.
-fn layer_of(weight: &str) -> &str {
-    weight.strip_suffix(".weight").unwrap_or(weight)
-}
-
 fn weights(graph: &Graph) -> Vec<(NodeId, WeightKind)> {
     let used = |id: NodeId| {
         let parameter = graph.op::<Parameter>(id)?;
@@ -184,23 +179,8 @@ fn weights(graph: &Graph) -> Vec<(NodeId, WeightKind)> {
 pub fn layers(graph: &Graph) -> Vec<String> {
     weights(graph)
         .into_iter()
-        .map(|(id, _)| layer_of(graph.name(id)).to_owned())
+        .map(|(id, _)| graph.layer(id).to_owned())
         .collect()
-}
-
-/// What the name of an output begins with that stands for a replaced weight, whose own name follows.
-const REPLACED: &str = "weight ";
-
-/// The weights that rules have replaced: the name of the parameter, and what its layer reads now.
-pub fn replaced(graph: &Graph) -> Vec<(String, NodeId)> {
-    let outputs = graph.outputs().iter();
-    let found = outputs.filter_map(|(name, id)| Some((name.strip_prefix(REPLACED)?, id)));
-    found.map(|(name, id)| (name.to_owned(), *id)).collect()
-}
-
-/// Forgets which weights were replaced, once nothing depends on it any more.
-pub fn forget_replaced(graph: &mut Graph) {
-    graph.retain_outputs(|name| !name.starts_with(REPLACED));
 }
 
 /// Applies rules in order: first those on parameters, then those on weights.
@@ -235,14 +215,14 @@ pub fn apply(graph: &mut Graph, rules: &[Rule]) -> Result<(), Vec<RewriteError>>
         };
         let found: Vec<_> = weights(graph)
             .into_iter()
-            .filter(|&(id, _)| matches(&rule.path, layer_of(graph.name(id))))
+            .filter(|&(id, _)| matches(&rule.path, graph.layer(id)))
             .collect();
         if found.is_empty() {
             errors.push(unmatched(graph, at, &rule.path));
         }
         for (id, kind) in found {
             if let Some(&(_, other)) = claimed.iter().find(|(taken, _)| *taken == id) {
-                let layer = layer_of(graph.name(id));
+                let layer = graph.layer(id);
                 errors.push(RewriteError {
                     rule: at,
                     other: Some(other),
@@ -274,9 +254,9 @@ fn replace(
 ) -> Result<(), ShapeError> {
     let mut patch = Patch::new(graph, site.weight);
     let new = change(&mut patch, site, settings)?;
-    patch.replace(site.weight, new)?;
-    let name = format!("{REPLACED}{}", graph.name(site.weight));
-    graph.set_output(name, new);
+    patch.replace_weight(site.weight, new)?;
+    let changes = patch.finish()?;
+    graph.apply(changes);
     Ok(())
 }
 

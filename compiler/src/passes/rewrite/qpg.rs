@@ -1,8 +1,9 @@
 //! `qpg`: a weight that circuits generate (Eq. 8 of HQC-TF, doi 10.1038/s41598-026-40127-z).
 
+use super::generation::{Angles, Generation};
 use super::posts::{self, POSTS};
-use super::{Does, Method, Site, trained};
-use crate::graph::{Init, NodeId, Op, ParameterKind, Patch};
+use super::{Does, Method, Site};
+use crate::graph::{Init, NodeId, Patch, Role};
 use crate::ops::{Circuit, WeightMap};
 use crate::quantum::ansatz::{Ansatz, qubits_for};
 use crate::setting::{Kind, Setting, Settings};
@@ -54,60 +55,6 @@ pub(super) fn settings() -> Vec<&'static Setting> {
     SETTINGS.iter().chain(posts).collect()
 }
 
-/// Which parameters generate.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Angles {
-    /// Those that training changes.
-    Trained,
-    /// Those that it started from, kept beside them.
-    Start,
-}
-
-/// What a generation adds its nodes with.
-pub struct Generation<'p, 'g> {
-    patch: &'p mut Patch<'g>,
-    angles: Angles,
-}
-
-impl Generation<'_, '_> {
-    /// Adds a node.
-    ///
-    /// # Errors
-    /// The op refuses its inputs.
-    pub fn add(
-        &mut self,
-        op: impl Op,
-        inputs: &[NodeId],
-        suffix: &str,
-    ) -> Result<NodeId, ShapeError> {
-        match self.angles {
-            Angles::Trained => self.patch.add(op, inputs, suffix),
-            Angles::Start => self.patch.add(op, inputs, &format!("start.{suffix}")),
-        }
-    }
-
-    /// Adds a parameter.
-    ///
-    /// # Errors
-    /// None in practice; a leaf takes no input.
-    pub fn parameter(
-        &mut self,
-        ty: TensorType,
-        init: Init,
-        suffix: &str,
-    ) -> Result<NodeId, ShapeError> {
-        let mut parameter = trained(ty, init, true);
-        match self.angles {
-            Angles::Trained => self.patch.add(parameter, &[], suffix),
-            Angles::Start => {
-                parameter.kind = ParameterKind::Frozen;
-                let suffix = format!("{suffix}{}", crate::program::START);
-                self.patch.add(parameter, &[], &suffix)
-            }
-        }
-    }
-}
-
 /// Adds circuits that generate a weight like the one at hand; gives the generated weight.
 pub(super) fn generate(
     patch: &mut Patch<'_>,
@@ -140,10 +87,15 @@ pub(super) fn generate(
         low: 0.0,
         high: 1.0,
     };
-    let mut generation = Generation { patch, angles };
+    let mut generation = Generation::new(patch, site, angles);
+    generation.role = Role::Angles;
     let theta = generation.parameter(TensorType::plain(shape), uniform, "theta")?;
     let circuit = Circuit::new(ansatz, qubits, blocks, post.readout, used);
+    generation.role = Role::Circuit;
     let read = generation.add(circuit, &[theta], "circuit")?;
+    generation.role = Role::Post;
     let processed = (post.add)(&mut generation, read, [circuits, qubits], &settings)?;
+    let post = post.name.to_owned();
+    generation.role = Role::Generated { post };
     generation.add(map, &[processed], "generated")
 }

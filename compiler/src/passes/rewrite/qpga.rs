@@ -5,9 +5,10 @@
 //! unchanged, bit for bit (a weight of -0 becomes +0). `theta_0`, and the start of what a post-processing trains, are
 //! frozen parameters of the checkpoint, so that a resumed run and a prediction subtract the same.
 
-use super::qpg::{self, Angles};
+use super::generation::Angles;
+use super::qpg;
 use super::{Does, Method, Site};
-use crate::graph::{NodeId, Patch};
+use crate::graph::{NodeId, Patch, Role};
 use crate::ops::{Add, Sub};
 use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::ShapeError;
@@ -37,7 +38,9 @@ fn adapt(patch: &mut Patch<'_>, site: &Site, given: &Settings) -> Result<NodeId,
     let mut change = qpg::generate(patch, site, given, Angles::Trained)?;
     if given.word("start") == "zero" {
         let start = qpg::generate(patch, site, given, Angles::Start)?;
+        patch.set_role(Role::Added);
         change = patch.add(Sub, &[change, start], "change")?;
     }
+    patch.set_role(Role::Added);
     patch.add(Add, &[site.weight, change], "adapted")
 }

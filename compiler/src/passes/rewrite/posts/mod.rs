@@ -5,7 +5,7 @@ mod lpp;
 mod rce;
 mod sst;
 
-use super::qpg::Generation;
+use super::generation::Generation;
 use crate::graph::NodeId;
 use crate::ops::Readout;
 use crate::setting::{Setting, Settings};
