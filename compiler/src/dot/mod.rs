@@ -6,6 +6,8 @@ mod fold;
 mod options;
 mod write;
 
+use std::num::NonZeroUsize;
+
 use crate::graph::Graph;
 use figure::Drawing;
 
@@ -15,7 +17,7 @@ pub use options::DotOptions;
 const READABLE: usize = 40;
 
 /// The graph as DOT. Boxes lie in clusters by their path; circuits and the weights they generate are violet, low-rank
-/// adapters green, frozen layers grey. Layers of one block that follow each other without a branch share a box, and so do
+/// adapters green, frozen layers grey; a legend explains the colours that occur. Layers of one block that follow each other without a branch share a box, and so do
 /// blocks of one name and successive numbers.
 pub fn to_dot(graph: &Graph, options: &DotOptions) -> String {
     write::write(&drawing(graph, options), options)
@@ -31,13 +33,13 @@ fn drawing(graph: &Graph, options: &DotOptions) -> Drawing {
 }
 
 /// The greatest depth at which a picture is still read on a screen, at least 1, and the depth at which every layer shows.
-pub fn readable_depth(graph: &Graph) -> (usize, usize) {
+pub fn readable_depth(graph: &Graph) -> (NonZeroUsize, usize) {
     let at = |depth| DotOptions {
         depth: Some(depth),
         ..DotOptions::default()
     };
     let deepest = figure::deepest(graph);
-    let readable = |&depth: &usize| drawing(graph, &at(depth)).figures.len() <= READABLE;
-    let found = (1..=deepest).rev().find(readable);
-    (found.unwrap_or(1), deepest)
+    let readable = |&depth: &NonZeroUsize| drawing(graph, &at(depth)).figures.len() <= READABLE;
+    let mut depths = (1..=deepest).rev().filter_map(NonZeroUsize::new);
+    (depths.find(readable).unwrap_or(NonZeroUsize::MIN), deepest)
 }

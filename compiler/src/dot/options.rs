@@ -1,6 +1,7 @@
 //! How a graph is drawn.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 /// How a graph is drawn.
 #[derive(Clone, Debug, Default)]
@@ -10,7 +11,7 @@ pub struct DotOptions {
     /// What a comment at the beginning says.
     pub note: String,
     /// Show blocks nested deeper than this as one box each; `None` shows every layer.
-    pub depth: Option<usize>,
+    pub depth: Option<NonZeroUsize>,
     /// Show every node, parameters and inner nodes of layers too.
     pub nodes: bool,
     /// Nodes to mark as added, by name (a diff).

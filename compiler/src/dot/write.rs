@@ -3,8 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::figure::{Drawing, Figure, GENERATED, Stands};
+use super::figure::{Drawing, Figure, GENERATED, MEANINGS, Stands};
 use super::options::DotOptions;
+
+/// Colour of edges that skip layers.
+const SKIP: &str = "#5b86c4";
+/// Colour of the border of what a pass added.
+const ADDED: &str = "#1a8f1a";
+/// Colour of what a pass removed.
+const REMOVED: &str = "#c02020";
 
 /// How many boxes further on an edge leads to be drawn as one that skips.
 const SKIPS: usize = 2;
@@ -81,12 +88,13 @@ pub fn write(drawing: &Drawing, options: &DotOptions) -> String {
     for name in &options.removed {
         let _ = writeln!(
             dot,
-            "  {} [label={}, fillcolor=\"#ffffff\", color=\"#c02020\", fontcolor=\"#c02020\", style=\"dashed\"];",
+            "  {} [label={}, fillcolor=\"#ffffff\", color=\"{REMOVED}\", fontcolor=\"{REMOVED}\", style=\"dashed\"];",
             quote(&format!("- {name}")),
             quote(name)
         );
     }
     let rank = ranks(drawing);
+    let mut skips = false;
     for (from, to, shape) in &drawing.edges {
         let mut attributes = Vec::new();
         if drawing.figures[*from].gives.len() > 1 {
@@ -96,7 +104,8 @@ pub fn write(drawing: &Drawing, options: &DotOptions) -> String {
         let source = &drawing.figures[*from];
         let weight = source.stands == Stands::Leaf || source.fill == GENERATED;
         if rank[*to] > rank[*from] + SKIPS && !weight {
-            attributes.push("color=\"#5b86c4\"".to_owned());
+            attributes.push(format!("color=\"{SKIP}\""));
+            skips = true;
         }
         let (a, b) = (&drawing.figures[*from].id, &drawing.figures[*to].id);
         let attributes = match attributes.is_empty() {
@@ -105,8 +114,46 @@ pub fn write(drawing: &Drawing, options: &DotOptions) -> String {
         };
         let _ = writeln!(dot, "  {} -> {}{attributes};", quote(a), quote(b));
     }
+    legend(&mut dot, drawing, options, skips);
     dot.push_str("}\n");
     dot
+}
+
+/// A table of the colours, borders and edges that occur and need a word; nothing where none does.
+fn legend(dot: &mut String, drawing: &Drawing, options: &DotOptions, skips: bool) {
+    let occurs = |colour: &str| drawing.figures.iter().any(|figure| figure.fill == colour);
+    let mut rows = String::new();
+    for (colour, meaning) in MEANINGS.iter().filter(|(colour, _)| occurs(colour)) {
+        let _ = write!(
+            rows,
+            "<TR><TD BGCOLOR=\"{colour}\" BORDER=\"1\" WIDTH=\"18\"></TD><TD ALIGN=\"LEFT\">{meaning}</TD></TR>"
+        );
+    }
+    let lines = [
+        (skips, SKIP, "edge that skips layers"),
+        (
+            !options.added.is_empty(),
+            ADDED,
+            "border: added by the pass",
+        ),
+        (
+            !options.removed.is_empty(),
+            REMOVED,
+            "border: removed by the pass",
+        ),
+    ];
+    for (_, colour, meaning) in lines.into_iter().filter(|(occurs, ..)| *occurs) {
+        let _ = write!(
+            rows,
+            "<TR><TD><FONT COLOR=\"{colour}\"><B>&#8212;</B></FONT></TD><TD ALIGN=\"LEFT\">{meaning}</TD></TR>"
+        );
+    }
+    if !rows.is_empty() {
+        let _ = writeln!(
+            dot,
+            "  \"legend of colours\" [shape=plaintext, style=\"\", fontsize=9, label=<<TABLE BORDER=\"0\" CELLSPACING=\"2\">{rows}</TABLE>>];"
+        );
+    }
 }
 
 fn write_cluster(
@@ -125,8 +172,8 @@ fn write_cluster(
             Stands::Leaf => "ellipse",
         };
         let border = match figure.added {
-            true => ", color=\"#1a8f1a\", penwidth=2",
-            false => "",
+            true => format!(", color=\"{ADDED}\", penwidth=2"),
+            false => String::new(),
         };
         let _ = writeln!(
             dot,

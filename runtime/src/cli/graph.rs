@@ -1,6 +1,7 @@
 //! `hqcc graph`.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -53,9 +54,9 @@ pub struct GraphCommand {
     /// The stage to show.
     #[arg(long, value_enum, default_value_t)]
     after: Stage,
-    /// Show blocks nested deeper than this as one box each.
+    /// Show blocks nested deeper than this as one box each; 1 is the outermost level.
     #[arg(long, value_name = "N")]
-    depth: Option<usize>,
+    depth: Option<NonZeroUsize>,
     /// Show every node, parameters and what lies within layers too.
     #[arg(long)]
     nodes: bool,
@@ -81,7 +82,9 @@ impl GraphCommand {
         };
         let graph = match self.diff {
             Some(Pass::Qpg) => {
-                let before = experiment.network(batch, true)?.graph;
+                let mut before = experiment.network(batch, true)?.graph;
+                // What is never computed is not something that the rules took away.
+                before.prune();
                 let after = experiment.rewritten(batch, true)?.graph;
                 let (old, new) = (names(&before), names(&after));
                 options.added = &new - &old;
