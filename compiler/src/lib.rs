@@ -11,6 +11,7 @@ pub mod elaborate;
 pub mod experiment;
 pub mod generation;
 pub mod graph;
+pub mod measures;
 pub mod names;
 pub mod onnx;
 pub mod ops;

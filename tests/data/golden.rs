@@ -176,15 +176,15 @@ fn pipelines_agree() {
         let mut records = case_records(&volume, &labels, &settings(case)).unwrap();
         if let Some(slices) = case["slices"].as_array() {
             let wanted: Vec<u64> = slices.iter().map(|v| v.as_u64().unwrap()).collect();
-            records.retain(|r| wanted.contains(&(r.slice as u64)));
+            records.retain(|r| wanted.contains(&(r.place.slice as u64)));
         }
-        let slices: Vec<u64> = records.iter().map(|r| r.slice as u64).collect();
+        let slices: Vec<u64> = records.iter().map(|r| r.place.slice as u64).collect();
         assert_eq!(
             slices,
             numbers(&case["slice"], |v| v.as_u64().unwrap()),
             "{name}"
         );
-        let rects: Vec<Rect> = records.iter().map(|r| r.rect).collect();
+        let rects: Vec<Rect> = records.iter().map(|r| r.place.rect).collect();
         let expected = numbers(&case["box_y0y1x0x1"], |b| {
             let v = numbers(b, |v| v.as_u64().unwrap() as usize);
             Rect {

@@ -7,7 +7,7 @@ use crate::fixtures::kits_masks;
 use hqcc::data::kits19::{CaseFiles, read};
 use hqcc::data::phantom::generate;
 use hqcc::data::preprocess::case_records;
-use hqcc::data::{Labels, Phantom, Preprocessing, Select, Task, Voxels, write_phantom};
+use hqcc::data::{Labels, Phantom, Preprocessing, Rect, Select, Task, Voxels, write_phantom};
 
 fn small() -> Phantom {
     Phantom {
@@ -155,9 +155,9 @@ fn slice_counts_are_those_of_kits19() {
         let found: Vec<Vec<u64>> = records(Task::Tumor, Select::Any)
             .iter()
             .map(|r| {
-                [r.slice, r.rect.y0, r.rect.y1, r.rect.x0, r.rect.x1]
-                    .map(|v| v as u64)
-                    .to_vec()
+                let Rect { y0, y1, x0, x1 } = r.place.rect;
+                let numbers = [r.place.slice, y0, y1, x0, x1];
+                numbers.map(|v| v as u64).to_vec()
             })
             .collect();
         let expected: Vec<Vec<u64>> = serde_json::from_value(crops["cases"][name].clone()).unwrap();

@@ -37,7 +37,10 @@ fn inputs_are_those_of_training() {
     let found = inputs(&volume, None, 0..usize::MAX, &settings, Some(settings.size)).unwrap();
     assert_eq!(found.len(), volume.geometry.shape[0]);
     for (a, b) in found.iter().zip(&trained) {
-        assert_eq!((a.slice, a.rect, &a.image), (b.slice, b.rect, &b.image));
+        assert_eq!(
+            (a.slice, a.rect, &a.image),
+            (b.place.slice, b.place.rect, &b.image)
+        );
     }
     assert_eq!(
         inputs(&volume, None, 4..6, &settings, Some(settings.size)).unwrap(),
@@ -68,7 +71,9 @@ fn perfect_answers_come_back_as_the_labels() {
         // The network's perfect answer is the mask at its input's place and size.
         for r in case_records(&volume, &labels, &settings).unwrap() {
             let answer: Vec<f32> = r.mask.iter().map(|m| f32::from(*m)).collect();
-            built.add(r.slice, r.rect, &answer, size, 0.5).unwrap();
+            built
+                .add(r.place.slice, r.place.rect, &answer, size, 0.5)
+                .unwrap();
         }
         let label = if task == Task::Kidney { 1 } else { 2 };
         let score = dsc(built.labels(), &wanted, label);

@@ -6,8 +6,9 @@ use hqcc_compiler::diagnostic::{Diagnostic, render_all};
 use hqcc_compiler::elaborate::{
     Network, Project, Size, Study, apply, fitting, load, network, resolved, study,
 };
-use hqcc_compiler::experiment::{Cases, Keep, Kits19, Loss, Metric, Optimiser, Source};
+use hqcc_compiler::experiment::{Cases, Keep, Kits19, Loss, Optimiser, Source};
 use hqcc_compiler::graph::{Parameter, ParameterKind};
+use hqcc_compiler::measures::measure;
 use hqcc_compiler::ops::{DROPOUT_KEY, Dropout};
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
 use proptest::prelude::*;
@@ -325,7 +326,10 @@ fn sections_resolve_with_their_origins() {
     let study = &tried.study;
     assert_eq!(study.train.epochs, 5);
     assert_eq!(study.train.loss, [(1.0, Loss::Bce), (1.0, Loss::Dice)]);
-    assert_eq!(study.train.keep, Keep::Best(Metric::Dsc));
+    assert_eq!(
+        study.train.keep,
+        Keep::Best(measure("dsc").expect("a measure"))
+    );
     let data = study.data.as_ref().expect("data");
     let root = Some("../kits".into());
     assert_eq!(data.source, Source::Kits19(Kits19 { root }));

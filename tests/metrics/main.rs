@@ -1,6 +1,7 @@
 //! DSC and IoU against an independent implementation (`golden/metrics.json`: numpy counts; its `about` says how).
 
-use hqcc::train::metrics::{Overlap, Scores};
+use hqcc::train::metrics::{JudgedSample, Scores, Source};
+use hqcc_compiler::measures::{Counts, Masks, Measure, measure};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -40,29 +41,52 @@ fn mask(runs: &[usize]) -> Vec<bool> {
         .collect()
 }
 
+fn named(name: &str) -> &'static Measure {
+    measure(name).unwrap_or_else(|| panic!("there is no measure {name}"))
+}
+
 #[test]
 fn each_row_has_its_counts_and_ratios() {
+    let (dsc, iou) = (named("dsc"), named("iou"));
     for row in golden().rows {
-        let counts = Overlap::of(mask(&row.pred), mask(&row.gt));
+        let (predicted, truth) = (mask(&row.pred), mask(&row.gt));
+        let masks = Masks {
+            predicted: &predicted,
+            truth: &truth,
+            shape: [1, 1, truth.len()],
+            spacing: [1.0; 3],
+        };
+        let counts = masks.counts();
         assert_eq!(
             (counts.both, counts.predicted + counts.truth),
             (row.intersection, row.sum),
             "{}",
             row.name
         );
-        assert!((counts.dsc() - row.dice).abs() < 1e-15, "{}", row.name);
-        assert!((counts.iou() - row.iou).abs() < 1e-15, "{}", row.name);
+        assert!((dsc.value(&masks) - row.dice).abs() < 1e-15, "{}", row.name);
+        assert!((iou.value(&masks) - row.iou).abs() < 1e-15, "{}", row.name);
     }
 }
 
 #[test]
 fn the_rows_of_two_dimensions_have_their_mean_and_spread() {
     let golden = golden();
-    let mut scores = Scores::default();
+    let dsc = named("dsc");
+    let mut scores = Scores::new(&[dsc, named("iou")]);
     for row in golden.rows.iter().filter(|r| r.name.starts_with("2d")) {
-        scores.add(&Overlap::of(mask(&row.pred), mask(&row.gt)));
+        let sample = JudgedSample {
+            counts: Counts::of(mask(&row.pred), mask(&row.gt)),
+            masks: None,
+        };
+        let source = Source {
+            case: 0,
+            size: [1, row.gt.iter().sum()],
+            spacing: [1.0; 3],
+        };
+        scores.add(&sample, &source);
     }
-    assert_eq!(scores.len(), golden.aggregate.n);
-    assert!((scores.dsc().mean - golden.aggregate.dice_mean).abs() < 1e-14);
-    assert!((scores.dsc().sd - golden.aggregate.dice_sd).abs() < 1e-14);
+    assert_eq!(scores.samples(), golden.aggregate.n);
+    let spread = scores.finish().get(dsc).expect("it was asked for");
+    assert!((spread.mean - golden.aggregate.dice_mean).abs() < 1e-14);
+    assert!((spread.sd - golden.aggregate.dice_sd).abs() < 1e-14);
 }

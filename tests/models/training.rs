@@ -14,7 +14,8 @@ use hqcc::train::progress::Reporter;
 use hqcc::train::run_loop::{Ending, Run, Schedule};
 use hqcc::train::samples::SliceSamples;
 use hqcc_compiler::elaborate::Size;
-use hqcc_compiler::experiment::{Keep, Metric};
+use hqcc_compiler::experiment::Keep;
+use hqcc_compiler::measures::MEASURES;
 use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::program::{Entry, FORMAT, Program};
 use hqcc_compiler::steps;
@@ -130,7 +131,8 @@ fn losses(file: &str, settings: &[&str], executor: Box<dyn Executor>) -> Vec<f64
     let folder = RunFolder::create(root.path(), "run").expect("a folder");
     let schedule = Schedule {
         epochs: 2,
-        keep: Keep::Best(Metric::Dsc),
+        measures: MEASURES.iter().collect(),
+        keep: Keep::Best(&MEASURES[0]),
         save_every: 0,
     };
     let ending = Run {

@@ -92,7 +92,6 @@ fn graph(circuits: &Circuits) -> Graph {
         kind: ParameterKind::Trained,
         init: Init::Constant { value: 0.0 },
         weight: None,
-        quantum: true,
     };
     let theta = graph.add(theta, &[], "theta").expect("theta");
     let op = Circuit::new(

@@ -14,8 +14,9 @@ use hqcc::train::progress::Reporter;
 use hqcc::train::run_loop::{Batch, Ending, Run, Schedule, replay};
 use hqcc::train::samples::SliceSamples;
 use hqcc::weights::Weights;
-use hqcc_compiler::experiment::{Keep, Metric};
+use hqcc_compiler::experiment::Keep;
 use hqcc_compiler::graph::{Graph, Input, NodeId};
+use hqcc_compiler::measures::MEASURES;
 use hqcc_compiler::ops::{Builder, LAYERS};
 use hqcc_compiler::passes::loss::Loss;
 use hqcc_compiler::passes::optimiser::Optimiser;
@@ -180,7 +181,8 @@ fn train(samples: &SliceSamples, folder: &RunFolder, stop_after: u64, resume: bo
     };
     let schedule = Schedule {
         epochs: EPOCHS,
-        keep: Keep::Best(Metric::Dsc),
+        measures: MEASURES.iter().collect(),
+        keep: Keep::Best(&MEASURES[0]),
         save_every: 0,
     };
     let reporter = &mut Reporter::silent();

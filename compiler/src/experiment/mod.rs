@@ -8,6 +8,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+use crate::measures::Measure;
 use crate::names::NameMap;
 use crate::setting::SettingValue;
 use words::words;
@@ -23,22 +24,12 @@ pub use table::{Typed, Visitor};
 pub use crate::passes::loss::Loss;
 pub use crate::passes::optimiser::Optimiser;
 
-/// What is measured on the test split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    /// Dice similarity coefficient.
-    Dsc,
-    /// Intersection over union.
-    Iou,
-}
-
 /// Which checkpoint is kept beside the last one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Keep {
-    /// The one of the epoch with the greatest mean.
-    Best(Metric),
+    /// The one of the epoch with the best mean of a measure.
+    Best(&'static Measure),
     /// None.
     Last,
 }
@@ -83,8 +74,8 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Decides initial weights, the order of samples and their changes.
     pub seed: u64,
-    /// What is measured.
-    pub metrics: Vec<Metric>,
+    /// What is measured on the test split, in the order of tables and columns.
+    pub metrics: Vec<&'static Measure>,
     /// Which checkpoint is kept beside the last one.
     pub keep: Keep,
     /// Saves after every so many steps too; 0: after epochs only.

@@ -87,7 +87,7 @@ pub const METRICS: &Setting = &Setting {
 pub const KEEP: &Setting = &Setting {
     name: "keep",
     kind: Kind::Other("best(MEASURE) or last"),
-    default: Some("best(dsc)"),
+    default: Some("best of the first of `metrics`"),
     doc: "Which checkpoint is kept beside the last one: that of the epoch with the best mean, or none.",
 };
 /// How often is saved.

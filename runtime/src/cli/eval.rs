@@ -77,21 +77,23 @@ impl Eval {
         let file = self.checkpoint.file(&folder);
         let (state, _) = weights::load(&file)?;
         session.network.restore(&state).map_err(Failure::new)?;
-        let results = evaluate(&mut session.network, &session.samples)?;
-        let (dsc, iou) = (results.scores.dsc(), results.scores.iou());
+        let measures = &session.experiment.study.train.metrics;
+        let results = evaluate(&mut session.network, &session.samples, measures)?;
+        let words = results.measures.0.iter();
+        let words: String = words
+            .map(|(measure, spread)| format!("{} {spread}, ", measure.title))
+            .collect();
         let text = format!(
-            "{} on {} test samples: DSC {:.4} ± {:.4}, IoU {:.4} ± {:.4}, loss {:.4}",
+            "{} on {} test samples: {words}loss {:.4}",
             file.display(),
-            grouped(results.scores.len() as u64),
-            dsc.mean,
-            dsc.sd,
-            iou.mean,
-            iou.sd,
+            grouped(results.samples as u64),
             results.loss
         );
-        let value = json!({
-            "checkpoint": file, "samples": results.scores.len(), "dsc": dsc, "iou": iou, "loss": results.loss,
-        });
+        let mut value = json!({ "checkpoint": file, "samples": results.samples });
+        if let Some(value) = value.as_object_mut() {
+            value.extend(results.measures.fields());
+            value.insert("loss".into(), results.loss.into());
+        }
         reporter.fact("results", &text, value);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hqcc_compiler::measures::Measure;
 use hqcc_compiler::program::Program;
 use hqcc_compiler::steps;
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::train::log::{self, Record};
 use crate::train::network::Network;
 use crate::train::progress::Reporter;
 use crate::train::run_loop::{Batch, Ending, Run, Schedule, TrainError, replay};
-use crate::train::samples::SliceSamples;
+use crate::train::samples::{SliceSamples, sources};
 
 /// Samples on the picture of a run.
 const PICTURED: usize = 4;
@@ -134,6 +135,7 @@ impl Session {
         let config = &self.experiment.study.train;
         let schedule = Schedule {
             epochs: config.epochs,
+            measures: config.metrics.clone(),
             keep: config.keep,
             save_every: config.save_every,
         };
@@ -164,7 +166,12 @@ impl Session {
             Err(error) => return Err(self.explain(folder, error)),
         }
         self.draw(folder)?;
-        show_results(folder, self.samples.dataset.test.len(), reporter)
+        show_results(
+            folder,
+            self.samples.dataset.test.len(),
+            &self.experiment.study.train.metrics,
+            reporter,
+        )
     }
 
     /// Adds to an error what can be found out about it.
@@ -226,6 +233,7 @@ impl Session {
         let tensors = Batch {
             images: Tensor::new(batch.shape, batch.images.clone())?,
             targets: Tensor::new([n, 1, height, width], batch.masks.clone())?,
+            sources: sources(test, &picked),
         };
         let outputs = self.network.outputs(&tensors).map_err(Failure::new)?;
         let Some(probability) = outputs.get("probability") else {
@@ -283,14 +291,20 @@ pub fn trained_parameters(program: &Program) -> u64 {
 }
 
 /// Prints the table of a finished run and where it lies.
-fn show_results(folder: &RunFolder, samples: usize, reporter: &Reporter) -> Result<(), Failure> {
+fn show_results(
+    folder: &RunFolder,
+    samples: usize,
+    measures: &[&'static Measure],
+    reporter: &Reporter,
+) -> Result<(), Failure> {
     let records = log::read(folder.path())?;
     let (_, position) = checkpoint::load(&folder.last())?;
     let best = position.best.as_ref().map(|best| best.epoch);
     let last = records.iter().rev().find_map(epoch_of);
-    let mut table = Table::new([("", Align::Left)].into_iter().chain(
-        ["epoch", "training loss", "test loss", "DSC", "IoU"].map(|name| (name, Align::Right)),
-    ));
+    let titles = ["epoch", "training loss", "test loss"].into_iter();
+    let titles = titles.chain(measures.iter().map(|measure| measure.title));
+    let titles = titles.map(|title| (title, Align::Right));
+    let mut table = Table::new([("", Align::Left)].into_iter().chain(titles));
     let mut rows = Vec::new();
     for (name, wanted) in [("best", best), ("last", last)] {
         let Some(record) = records
@@ -303,19 +317,21 @@ fn show_results(folder: &RunFolder, samples: usize, reporter: &Reporter) -> Resu
             epoch,
             loss,
             test_loss,
-            dsc,
-            iou,
+            measures: results,
             ..
         } = record
         {
-            table.row([
+            let losses = [
                 name.to_owned(),
                 epoch.to_string(),
                 format!("{loss:.4}"),
                 format!("{test_loss:.4}"),
-                format!("{:.4} ± {:.4}", dsc.mean, dsc.sd),
-                format!("{:.4} ± {:.4}", iou.mean, iou.sd),
-            ]);
+            ];
+            let results = measures.iter().map(|measure| match results.get(measure) {
+                Some(spread) => spread.to_string(),
+                None => "-".to_owned(),
+            });
+            table.row(losses.into_iter().chain(results));
             rows.push((name, serde_json::to_value(record)?));
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! A name is the hash of both files' content and of the preprocessing settings, so a cache never serves stale samples and
 //! needs no clearing for correctness. Files appear by rename, so concurrent runs may fill one cache. Layout, little endian:
-//! magic, count, rows, columns, then slice and rectangle of each sample (u32 each), the hash of all that; then per sample
+//! magic, count, rows, columns (u32 each), then slice, rectangle (u32 each) and spacing (f64 each) of each sample, the hash
+//! of all that; then per sample
 //! the image (f32), the mask (u8) and their hash.
 
 use super::error::DataError;
 use super::kits19::{self, CaseFiles};
-use super::preprocess::{Record, Rect, case_records};
-use super::store::Place;
+use super::place::{Place, Rect};
+use super::preprocess::{Record, case_records};
 use super::volume::write_whole;
 use crate::regular_file;
 use hqcc_compiler::experiment::{Cache, Preprocessing};
@@ -20,11 +21,11 @@ use std::time::SystemTime;
 
 /// First bytes of a cache file. Another layout gets another number, and so do other checks of a case: a case that is found in
 /// the cache is not checked again.
-const MAGIC: &[u8; 8] = b"hqccsl02";
+const MAGIC: &[u8; 8] = b"hqccsl03";
 /// Bytes of a hash.
 const HASH: usize = 32;
 /// Bytes of one sample's entry in the head.
-const ENTRY: usize = 20;
+const ENTRY: usize = 44;
 
 /// The folder of the cache, `None` where there is to be none: the setting, else HQCC_CACHE, else `.hqcc-cache` beside the
 /// run folder.
@@ -218,11 +219,13 @@ fn read_head(path: &Path, size: [usize; 2]) -> Option<Vec<Place>> {
     if hasher.finalize().as_bytes() != hash {
         return None;
     }
+    let double = |b: &[u8]| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
     let place = |e: &[u8]| {
         let [slice, y0, y1, x0, x1] = [0, 4, 8, 12, 16].map(|at| word(&e[at..]));
         Place {
             slice,
             rect: Rect { y0, y1, x0, x1 },
+            spacing: [20, 28, 36].map(|at| double(&e[at..])),
         }
     };
     Some(entries.chunks_exact(ENTRY).map(place).collect())
@@ -240,16 +243,20 @@ fn build(
     let folder = path.parent().unwrap_or(path);
     write_whole(path, |out| write_records(out, &records, settings.size))
         .map_err(as_cache(folder))?;
-    Ok(records.iter().map(Record::place).collect())
+    Ok(records.iter().map(|record| record.place).collect())
 }
 
 fn write_records(out: &mut dyn Write, records: &[Record], size: [usize; 2]) -> std::io::Result<()> {
-    let mut words = vec![records.len(), size[0], size[1]];
-    for r in records {
-        words.extend([r.slice, r.rect.y0, r.rect.y1, r.rect.x0, r.rect.x1]);
-    }
+    let words = |head: &mut Vec<u8>, words: &[usize]| {
+        head.extend(words.iter().flat_map(|w| (*w as u32).to_le_bytes()));
+    };
     let mut head = MAGIC.to_vec();
-    head.extend(words.iter().flat_map(|w| (*w as u32).to_le_bytes()));
+    words(&mut head, &[records.len(), size[0], size[1]]);
+    for Record { place, .. } in records {
+        let Rect { y0, y1, x0, x1 } = place.rect;
+        words(&mut head, &[place.slice, y0, y1, x0, x1]);
+        head.extend(place.spacing.iter().flat_map(|mm| mm.to_le_bytes()));
+    }
     out.write_all(&head)?;
     out.write_all(blake3::hash(&head).as_bytes())?;
     let mut content = Vec::new();

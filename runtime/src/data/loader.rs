@@ -5,7 +5,8 @@ use super::cache::{self, CachedCase};
 use super::case::Case;
 use super::error::DataError;
 use super::kits19::case_name;
-use super::preprocess::{Rect, case_records};
+use super::place::{Place, Rect};
+use super::preprocess::case_records;
 use super::store::CaseStore;
 use crate::random::Stream;
 use hqcc_compiler::experiment::{Augment, Cases, DataSettings, Preprocessing, Task};
@@ -19,24 +20,23 @@ use std::sync::{Arc, Mutex};
 const READY: usize = 3;
 
 /// Where a sample comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleInfo {
     /// Case number.
     pub case: u32,
-    /// Slice of the volume.
-    pub slice: usize,
-    /// Where on the slice.
-    pub rect: Rect,
+    /// Where it lies in the volume of the case.
+    pub place: Place,
     /// Whether the rectangle is only a part of the slice.
     pub cropped: bool,
 }
 
 impl std::fmt::Display for SampleInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/slice {}", case_name(self.case), self.slice)?;
+        let Place { slice, rect, .. } = self.place;
+        write!(f, "{}/slice {slice}", case_name(self.case))?;
         if self.cropped {
-            let r = self.rect;
-            write!(f, "/rows {}..{} columns {}..{}", r.y0, r.y1, r.x0, r.x1)?;
+            let Rect { y0, y1, x0, x1 } = rect;
+            write!(f, "/rows {y0}..{y1} columns {x0}..{x1}")?;
         }
         Ok(())
     }
@@ -199,8 +199,7 @@ impl Split {
             let infos = store.places().into_iter().enumerate().map(|(i, place)| {
                 let info = SampleInfo {
                     case,
-                    slice: place.slice,
-                    rect: place.rect,
+                    place,
                     cropped: settings.preprocessing.task == Task::Tumor,
                 };
                 (info, at, i)

@@ -2,7 +2,8 @@
 
 use super::error::DataError;
 use super::header::{Geometry, require_same_place};
-use super::preprocess::{Rect, SLICE_BYTES, crops, cut_image, filter};
+use super::place::Rect;
+use super::preprocess::{SLICE_BYTES, crops, cut_image, filter};
 use super::resize::bilinear;
 use super::volume::{Labels, Volume, room_for};
 use hqcc_compiler::experiment::{Preprocessing, Task};

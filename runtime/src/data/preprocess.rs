@@ -3,85 +3,24 @@
 use super::error::DataError;
 use super::filters::{mean_f32, mean_u8, median_f32, median_u8};
 use super::header::require_same_place;
+use super::place::{Place, Rect};
 use super::resize::{bilinear, nearest};
-use super::store::Place;
 use super::volume::{Labels, Volume, room_for};
 use hqcc_compiler::experiment::{Crop, KidneyMask, Mode, Preprocessing, Select, Task};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 /// Bytes that a pixel of a slice takes while it is preprocessed: its value as f64 and three steps as f32 at most.
 pub(super) const SLICE_BYTES: usize = 20;
 
-/// A rectangle of a slice: rows y0..y1, columns x0..x1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rect {
-    /// First row.
-    pub y0: usize,
-    /// Row after the last.
-    pub y1: usize,
-    /// First column.
-    pub x0: usize,
-    /// Column after the last.
-    pub x1: usize,
-}
-
-impl Rect {
-    /// The whole of a slice.
-    pub fn whole([rows, columns]: [usize; 2]) -> Rect {
-        Rect {
-            y0: 0,
-            y1: rows,
-            x0: 0,
-            x1: columns,
-        }
-    }
-
-    /// Rows and columns.
-    pub fn shape(&self) -> [usize; 2] {
-        [self.y1 - self.y0, self.x1 - self.x0]
-    }
-
-    /// The pixels of an image of `columns` columns that lie inside.
-    pub fn cut<T: Copy>(&self, image: &[T], columns: usize) -> Vec<T> {
-        (self.y0..self.y1)
-            .flat_map(|y| &image[y * columns + self.x0..y * columns + self.x1])
-            .copied()
-            .collect()
-    }
-
-    /// Larger by `by` pixels on each side, within the slice.
-    pub fn grown(&self, by: usize, [rows, columns]: [usize; 2]) -> Rect {
-        Rect {
-            y0: self.y0.saturating_sub(by),
-            y1: (self.y1 + by).min(rows),
-            x0: self.x0.saturating_sub(by),
-            x1: (self.x1 + by).min(columns),
-        }
-    }
-}
-
 /// A preprocessed sample and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Slice of the volume.
-    pub slice: usize,
-    /// Where on the slice.
-    pub rect: Rect,
+    /// Where it lies in its volume.
+    pub place: Place,
     /// Grey values; [rows, columns] of `Preprocessing::size`.
     pub image: Vec<f32>,
     /// 1 on the target, otherwise 0; same shape.
     pub mask: Vec<u8>,
-}
-
-impl Record {
-    /// Where it came from.
-    pub fn place(&self) -> Place {
-        Place {
-            slice: self.slice,
-            rect: self.rect,
-        }
-    }
 }
 
 /// Maps `window` to 0..=255: floor((v - lo) / (hi - lo) * 255 + 0.5).
@@ -228,8 +167,7 @@ fn slice_records(
     rects
         .into_iter()
         .map(|rect| Record {
-            slice: z,
-            rect,
+            place: Place::new(z, rect, settings.size, volume.geometry.spacing),
             image: cut_image(&filtered, columns, rect, settings.size),
             mask: nearest(&rect.cut(&target, columns), rect.shape(), settings.size),
         })

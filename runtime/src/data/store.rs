@@ -2,16 +2,8 @@
 
 use super::cache::CachedCase;
 use super::error::DataError;
-use super::preprocess::{Record, Rect};
-
-/// One sample's place in its volume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Slice of the volume.
-    pub slice: usize,
-    /// Where on the slice.
-    pub rect: Rect,
-}
+use super::place::Place;
+use super::preprocess::Record;
 
 /// The samples of one case.
 #[derive(Debug)]
@@ -26,7 +18,7 @@ impl CaseStore {
     /// The places of the samples, in order.
     pub fn places(&self) -> Vec<Place> {
         match self {
-            CaseStore::Memory(records) => records.iter().map(Record::place).collect(),
+            CaseStore::Memory(records) => records.iter().map(|record| record.place).collect(),
             CaseStore::Cached(case) => case.places().to_vec(),
         }
     }

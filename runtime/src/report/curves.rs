@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hqcc_compiler::measures::Measure;
 use plotters::prelude::*;
 
 use crate::durable::replace_file;
@@ -17,27 +18,29 @@ struct Curve {
 const BLUE_LINE: RGBColor = RGBColor(31, 119, 180);
 const ORANGE_LINE: RGBColor = RGBColor(255, 127, 14);
 
-/// Writes `loss.svg`, `dsc.svg` and `iou.svg` into `folder`; with no epoch among the records it writes nothing.
+/// Writes `loss.svg` and a chart for each measure, `dsc.svg` for example, into `folder`; with no epoch among the records it
+/// writes nothing.
 ///
 /// # Errors
 /// A sentence with the path of the file that could not be written.
-pub fn write(folder: &Path, records: &[Record]) -> Result<(), String> {
-    let (mut train, mut test, mut dsc, mut iou) = (vec![], vec![], vec![], vec![]);
+pub fn write(folder: &Path, records: &[Record], measures: &[&Measure]) -> Result<(), String> {
+    let (mut train, mut test) = (vec![], vec![]);
+    let mut means: Vec<Vec<(f64, f64)>> = vec![vec![]; measures.len()];
     for record in records {
         if let Record::Epoch {
             epoch,
             loss,
             test_loss,
-            dsc: d,
-            iou: i,
+            measures: results,
             ..
         } = record
         {
             let x = *epoch as f64;
             train.push((x, *loss));
             test.push((x, *test_loss));
-            dsc.push((x, d.mean));
-            iou.push((x, i.mean));
+            for (points, measure) in means.iter_mut().zip(measures) {
+                points.extend(results.get(measure).map(|spread| (x, spread.mean)));
+            }
         }
     }
     if train.is_empty() {
@@ -53,18 +56,13 @@ pub fn write(folder: &Path, records: &[Record]) -> Result<(), String> {
         curve("test", ORANGE_LINE, test),
     ];
     chart(&folder.join("loss.svg"), "loss", &losses, None)?;
-    chart(
-        &folder.join("dsc.svg"),
-        "test DSC",
-        &[curve("mean", BLUE_LINE, dsc)],
-        Some((0.0, 1.0)),
-    )?;
-    chart(
-        &folder.join("iou.svg"),
-        "test IoU",
-        &[curve("mean", BLUE_LINE, iou)],
-        Some((0.0, 1.0)),
-    )
+    for (measure, points) in measures.iter().zip(means) {
+        let file = folder.join(format!("{}.svg", measure.name));
+        let title = format!("test {}", measure.title);
+        let mean = curve("mean", BLUE_LINE, points);
+        chart(&file, &title, &[mean], measure.range)?;
+    }
+    Ok(())
 }
 
 /// Draws the curves over the epochs; the values span `range`, or what the curves take.
@@ -153,12 +151,17 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::metrics::Spread;
+    use crate::train::metrics::{Measured, Spread};
+    use hqcc_compiler::measures::MEASURES;
 
     #[test]
-    fn three_charts_are_written() {
+    fn a_chart_is_written_for_the_loss_and_each_measure() {
         let folder = tempfile::tempdir().unwrap();
-        let spread = |mean| Spread { mean, sd: 0.1 };
+        let measures: Vec<_> = MEASURES.iter().collect();
+        let results = |mean| {
+            let spread = Spread { mean, sd: 0.1 };
+            Measured(measures.iter().map(|&measure| (measure, spread)).collect())
+        };
         let records: Vec<Record> = (1..=5)
             .map(|epoch| Record::Epoch {
                 epoch,
@@ -169,18 +172,18 @@ mod tests {
                 } else {
                     1.2 / epoch as f64
                 },
-                dsc: spread(0.1 * epoch as f64),
-                iou: spread(0.05 * epoch as f64),
+                measures: results(0.1 * epoch as f64),
             })
             .collect();
-        write(folder.path(), &records).unwrap();
-        for name in ["loss.svg", "dsc.svg", "iou.svg"] {
-            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        write(folder.path(), &records, &measures).unwrap();
+        for name in ["loss"].into_iter().chain(MEASURES.iter().map(|m| m.name)) {
+            let name = format!("{name}.svg");
+            let text = std::fs::read_to_string(folder.path().join(&name)).unwrap();
             assert!(
                 text.contains("<polyline") && text.contains("epoch"),
                 "{name}: {text}"
             );
         }
-        assert!(write(Path::new("/no/such/folder"), &records).is_err());
+        assert!(write(Path::new("/no/such/folder"), &records, &measures).is_err());
     }
 }

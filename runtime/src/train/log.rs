@@ -7,9 +7,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use hqcc_compiler::measures::Measure;
 use serde::{Deserialize, Serialize};
 
-use super::metrics::Spread;
+use super::metrics::Measured;
 use crate::durable::replace_file;
 
 /// One line of `metrics.jsonl`.
@@ -35,30 +36,45 @@ pub enum Record {
         loss: f64,
         /// Mean test loss.
         test_loss: f64,
-        /// Dice similarity coefficient on the test split.
-        dsc: Spread,
-        /// Intersection over union on the test split.
-        iou: Spread,
+        /// The measures on the test split, each under its name.
+        #[serde(flatten)]
+        measures: Measured,
     },
 }
 
-const COLUMNS: &str = "kind,epoch,step,loss,test_loss,dsc_mean,dsc_sd,iou_mean,iou_sd\n";
+/// The first line of `metrics.csv`: two columns for each measure.
+fn columns(measures: &[&Measure]) -> String {
+    let mut line = "kind,epoch,step,loss,test_loss".to_owned();
+    for Measure { name, .. } in measures {
+        line += &format!(",{name}_mean,{name}_sd");
+    }
+    line + "\n"
+}
 
 impl Record {
-    fn csv(&self) -> String {
+    /// A line of `metrics.csv`.
+    fn csv(&self, measures: &[&Measure]) -> String {
         match self {
-            Record::Step { epoch, step, loss } => format!("step,{epoch},{step},{loss},,,,,\n"),
+            Record::Step { epoch, step, loss } => {
+                let empty = ",".repeat(1 + 2 * measures.len());
+                format!("step,{epoch},{step},{loss}{empty}\n")
+            }
             Record::Epoch {
                 epoch,
                 step,
                 loss,
                 test_loss,
-                dsc,
-                iou,
-            } => format!(
-                "epoch,{epoch},{step},{loss},{test_loss},{},{},{},{}\n",
-                dsc.mean, dsc.sd, iou.mean, iou.sd
-            ),
+                measures: results,
+            } => {
+                let mut line = format!("epoch,{epoch},{step},{loss},{test_loss}");
+                for measure in measures {
+                    line += &match results.get(measure) {
+                        Some(spread) => format!(",{},{}", spread.mean, spread.sd),
+                        None => ",,".to_owned(),
+                    };
+                }
+                line + "\n"
+            }
         }
     }
 }
@@ -69,6 +85,7 @@ pub struct MetricsLog {
     jsonl: File,
     csv: File,
     length: u64,
+    measures: Vec<&'static Measure>,
 }
 
 impl MetricsLog {
@@ -76,7 +93,7 @@ impl MetricsLog {
     ///
     /// # Errors
     /// The file system's, and a `metrics.jsonl` that is shorter than `length` or does not hold records.
-    pub fn open(folder: &Path, length: u64) -> io::Result<Self> {
+    pub fn open(folder: &Path, length: u64, measures: &[&'static Measure]) -> io::Result<Self> {
         let (path, csv_path) = paths(folder);
         let mut jsonl = OpenOptions::new()
             .create(true)
@@ -95,10 +112,17 @@ impl MetricsLog {
         }
         jsonl.set_len(length)?;
         jsonl.seek(SeekFrom::End(0))?;
-        let table: String = read(folder)?.iter().map(Record::csv).collect();
-        replace_file(&csv_path, format!("{COLUMNS}{table}").as_bytes())?;
+        let records = read(folder)?;
+        let lines = records.iter().map(|record| record.csv(measures));
+        let table: String = std::iter::once(columns(measures)).chain(lines).collect();
+        replace_file(&csv_path, table.as_bytes())?;
         let csv = OpenOptions::new().append(true).open(&csv_path)?;
-        Ok(MetricsLog { jsonl, csv, length })
+        Ok(MetricsLog {
+            jsonl,
+            csv,
+            length,
+            measures: measures.to_vec(),
+        })
     }
 
     /// Appends one record to both files.
@@ -109,7 +133,7 @@ impl MetricsLog {
         let mut line = serde_json::to_string(record)?;
         line.push('\n');
         self.jsonl.write_all(line.as_bytes())?;
-        self.csv.write_all(record.csv().as_bytes())?;
+        self.csv.write_all(record.csv(&self.measures).as_bytes())?;
         self.length += line.len() as u64;
         Ok(())
     }
@@ -160,7 +184,7 @@ mod tests {
             step,
             loss: 1.0 / step as f64,
         };
-        let mut log = MetricsLog::open(folder.path(), 0).unwrap();
+        let mut log = MetricsLog::open(folder.path(), 0, &[]).unwrap();
         log.append(&step(1)).unwrap();
         let known = log.sync().unwrap();
         log.append(&step(2)).unwrap();
@@ -168,7 +192,7 @@ mod tests {
         let whole = fs::read(folder.path().join("metrics.jsonl")).unwrap();
         let table = fs::read(folder.path().join("metrics.csv")).unwrap();
 
-        let mut log = MetricsLog::open(folder.path(), known).unwrap();
+        let mut log = MetricsLog::open(folder.path(), known, &[]).unwrap();
         assert_eq!(read(folder.path()).unwrap(), [step(1)]);
         log.append(&step(2)).unwrap();
         log.append(&step(3)).unwrap();
@@ -177,6 +201,6 @@ mod tests {
             whole
         );
         assert_eq!(fs::read(folder.path().join("metrics.csv")).unwrap(), table);
-        assert!(MetricsLog::open(folder.path(), 10_000).is_err());
+        assert!(MetricsLog::open(folder.path(), 10_000, &[]).is_err());
     }
 }

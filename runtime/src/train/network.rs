@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hqcc_compiler::measures::Counts;
 use hqcc_compiler::ops::DROPOUT_KEY;
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
 use hqcc_compiler::program::{Entry, Program, StateTensor};
@@ -10,7 +11,7 @@ use hqcc_compiler::tensor_type::Layout;
 use thiserror::Error;
 
 use super::blame::{Culprit, first_in_step};
-use super::metrics::Overlap;
+use super::metrics::JudgedSample;
 use super::run_loop::{Batch, Fault, Judged, Learner};
 use crate::executor::{Executor, ExecutorError, Outputs};
 use crate::random::Stream;
@@ -286,7 +287,7 @@ impl Learner for Network {
         Ok(loss.first().copied().unwrap_or(f32::NAN))
     }
 
-    fn evaluate(&mut self, batch: &Batch) -> Result<Judged, Fault> {
+    fn evaluate(&mut self, batch: &Batch, masks: bool) -> Result<Judged, Fault> {
         let outputs = self.outputs(batch)?;
         let get = |name| output(&outputs, EVALUATE, name);
         let loss = get("loss")?.first().copied().unwrap_or(f32::NAN);
@@ -294,14 +295,28 @@ impl Learner for Network {
             .iter()
             .zip(get("predicted")?)
             .zip(get("true")?);
-        let overlaps = counts
-            .map(|((&both, &predicted), &truth)| Overlap {
-                both: both as u64,
-                predicted: predicted as u64,
-                truth: truth as u64,
+        let counts = counts.map(|((&both, &predicted), &truth)| Counts {
+            both: both as u64,
+            predicted: predicted as u64,
+            truth: truth as u64,
+        });
+        let mut samples: Vec<_> = counts
+            .map(|counts| JudgedSample {
+                counts,
+                masks: None,
             })
             .collect();
-        Ok(Judged { loss, overlaps })
+        if masks {
+            let (probability, truth) = (get("probability")?, batch.targets.data());
+            let pixels = (probability.len() / samples.len().max(1)).max(1);
+            let each = probability.chunks(pixels).zip(truth.chunks(pixels));
+            for (sample, (probability, truth)) in samples.iter_mut().zip(each) {
+                let predicted = probability.iter().map(|p| *p > 0.5).collect();
+                let truth = truth.iter().map(|t| *t > 0.0).collect();
+                sample.masks = Some([predicted, truth]);
+            }
+        }
+        Ok(Judged { loss, samples })
     }
 
     fn state(&mut self) -> Result<Weights, Fault> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::metrics::Spread;
+use super::metrics::Measured;
 use crate::report::table::duration;
 
 /// How messages are written.
@@ -20,7 +20,7 @@ pub enum MessageFormat {
 }
 
 /// The results of one epoch, as they are shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EpochSummary {
     /// Epoch, from 1.
     pub epoch: u64,
@@ -30,10 +30,8 @@ pub struct EpochSummary {
     pub loss: f64,
     /// Mean test loss.
     pub test_loss: f64,
-    /// Dice similarity coefficient on the test split.
-    pub dsc: Spread,
-    /// Intersection over union on the test split.
-    pub iou: Spread,
+    /// The measures on the test split.
+    pub measures: Measured,
     /// Seconds that training and evaluation took.
     pub seconds: f64,
     /// Training samples a second.
@@ -131,24 +129,29 @@ impl Reporter {
     /// One epoch is done.
     pub fn epoch(&self, e: &EpochSummary) {
         let width = e.epochs.to_string().len();
+        let results = e.measures.0.iter();
+        let results: String = results
+            .map(|(measure, spread)| format!("  {} {spread}", measure.title))
+            .collect();
         let line = format!(
-            "epoch {:>width$}/{}  loss {:.4}  test loss {:.4}  DSC {:.4} ± {:.4}  IoU {:.4} ± {:.4}  {}, {:.1} samples/s{}",
+            "epoch {:>width$}/{}  loss {:.4}  test loss {:.4}{results}  {}, {:.1} samples/s{}",
             e.epoch,
             e.epochs,
             e.loss,
             e.test_loss,
-            e.dsc.mean,
-            e.dsc.sd,
-            e.iou.mean,
-            e.iou.sd,
             duration(e.seconds),
             e.samples_per_second,
             if e.best { "  best" } else { "" },
         );
-        let value = json!({
-            "epoch": e.epoch, "epochs": e.epochs, "loss": e.loss, "test_loss": e.test_loss, "dsc": e.dsc, "iou": e.iou,
-            "seconds": e.seconds, "samples_per_second": e.samples_per_second, "best": e.best,
+        let mut value = json!({
+            "epoch": e.epoch, "epochs": e.epochs, "loss": e.loss, "test_loss": e.test_loss,
         });
+        if let Some(value) = value.as_object_mut() {
+            value.extend(e.measures.fields());
+            value.insert("seconds".into(), e.seconds.into());
+            value.insert("samples_per_second".into(), e.samples_per_second.into());
+            value.insert("best".into(), e.best.into());
+        }
         self.fact("epoch", &line, value);
     }
 

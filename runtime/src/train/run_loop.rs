@@ -10,13 +10,14 @@ use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
-use hqcc_compiler::experiment::{Keep, Metric};
+use hqcc_compiler::experiment::Keep;
+use hqcc_compiler::measures::{Measure, Reads};
 use thiserror::Error;
 
 use super::checkpoint::{self, Best, CheckpointError, Position};
 use super::folder::RunFolder;
 use super::log::{MetricsLog, Record};
-use super::metrics::{Overlap, Scores};
+use super::metrics::{JudgedSample, Measured, Scores, Source};
 use super::progress::{Clock, EpochSummary, Reporter};
 use crate::report::curves;
 use crate::tensor::Tensor;
@@ -35,6 +36,8 @@ pub struct Batch {
     pub images: Tensor,
     /// Masks `[N, 1, H, W]` of class numbers.
     pub targets: Tensor,
+    /// Where each sample comes from.
+    pub sources: Vec<Source>,
 }
 
 impl Batch {
@@ -75,8 +78,8 @@ pub trait Samples {
 pub struct Judged {
     /// Mean loss over the batch.
     pub loss: f32,
-    /// Foreground pixels of each sample.
-    pub overlaps: Vec<Overlap>,
+    /// Each sample.
+    pub samples: Vec<JudgedSample>,
 }
 
 /// A network that can be trained.
@@ -93,11 +96,11 @@ pub trait Learner {
     /// The device's.
     fn collect(&mut self) -> Result<f32, Fault>;
 
-    /// Loss and outputs of a batch, nothing changed.
+    /// Loss and outputs of a batch, nothing changed; the masks too, if `masks` asks for them.
     ///
     /// # Errors
     /// The device's.
-    fn evaluate(&mut self, batch: &Batch) -> Result<Judged, Fault>;
+    fn evaluate(&mut self, batch: &Batch, masks: bool) -> Result<Judged, Fault>;
 
     /// All tensors that training changes or needs, by path.
     ///
@@ -107,10 +110,12 @@ pub trait Learner {
 }
 
 /// What the loop is told.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     /// Epochs in all.
     pub epochs: u64,
+    /// What is measured on the test split.
+    pub measures: Vec<&'static Measure>,
     /// Which checkpoint is kept beside the last one.
     pub keep: Keep,
     /// Saves after every so many steps too; 0: after epochs only.
@@ -171,28 +176,40 @@ pub enum TrainError {
 pub struct Results {
     /// Mean loss over the samples.
     pub loss: f64,
-    /// DSC and IoU of each sample.
-    pub scores: Scores,
+    /// Number of samples.
+    pub samples: usize,
+    /// The measures.
+    pub measures: Measured,
 }
 
 /// Evaluates a network on all test samples.
 ///
 /// # Errors
 /// The device's, the data's.
-pub fn evaluate(learner: &mut dyn Learner, samples: &dyn Samples) -> Result<Results, TrainError> {
-    let mut results = Results::default();
+pub fn evaluate(
+    learner: &mut dyn Learner,
+    samples: &dyn Samples,
+    measures: &[&'static Measure],
+) -> Result<Results, TrainError> {
+    let masks = measures.iter().any(|m| matches!(m.reads, Reads::Masks(_)));
+    let mut scores = Scores::new(measures);
     let mut loss_sum = 0.0;
     for batch in samples.test().map_err(TrainError::Data)? {
         let batch = batch.map_err(TrainError::Data)?;
-        let judged = learner.evaluate(&batch).map_err(TrainError::Evaluation)?;
+        let judged = learner
+            .evaluate(&batch, masks)
+            .map_err(TrainError::Evaluation)?;
         loss_sum += f64::from(judged.loss) * batch.len() as f64;
-        judged
-            .overlaps
-            .iter()
-            .for_each(|counts| results.scores.add(counts));
+        for (sample, source) in judged.samples.iter().zip(&batch.sources) {
+            scores.add(sample, source);
+        }
     }
-    results.loss = loss_sum / results.scores.len().max(1) as f64;
-    Ok(results)
+    let samples = scores.samples();
+    Ok(Results {
+        loss: loss_sum / samples.max(1) as f64,
+        samples,
+        measures: scores.finish(),
+    })
 }
 
 /// Brings a network, restored to `position`, to the state just before `step` of the same epoch; gives that state and
@@ -241,7 +258,11 @@ impl Run<'_> {
     /// # Errors
     /// See [`TrainError`]; the last checkpoint stays as it is.
     pub fn train(&mut self, position: &mut Position) -> Result<Ending, TrainError> {
-        let mut log = MetricsLog::open(self.folder.path(), position.metrics_length)?;
+        let mut log = MetricsLog::open(
+            self.folder.path(),
+            position.metrics_length,
+            &self.schedule.measures,
+        )?;
         if position.step == 0 {
             self.save(&mut log, position, false)?;
         }
@@ -264,7 +285,7 @@ impl Run<'_> {
                 return Ok(Ending::Interrupted);
             }
             let train_seconds = clock.seconds();
-            let results = evaluate(self.learner, self.samples)?;
+            let results = evaluate(self.learner, self.samples, &self.schedule.measures)?;
             self.finish_epoch(log, position, &results, (clock, train_seconds, first_step))?;
             if (self.stop)() && position.epoch < self.schedule.epochs {
                 return Ok(Ending::Interrupted);
@@ -369,20 +390,17 @@ impl Run<'_> {
         let samples = position.loss_samples;
         let loss = position.loss_sum / samples.max(1) as f64;
         let epoch = position.epoch + 1;
-        let (dsc, iou) = (results.scores.dsc(), results.scores.iou());
         let is_best = match self.schedule.keep {
             Keep::Last => false,
-            Keep::Best(metric) => {
-                let (name, value) = match metric {
-                    Metric::Dsc => ("dsc", dsc.mean),
-                    Metric::Iou => ("iou", iou.mean),
-                };
-                // Equal is no better: the earlier epoch stays.
-                let better = position.best.as_ref().is_none_or(|best| value > best.value);
+            Keep::Best(measure) => {
+                let spread = results.measures.get(measure);
+                let value = spread.map_or(f64::NAN, |spread| spread.mean);
+                let so_far = position.best.as_ref();
+                let better = so_far.is_none_or(|best| measure.better.is_better(value, best.value));
                 if better {
                     position.best = Some(Best {
                         epoch,
-                        metric: name.into(),
+                        metric: measure.name.into(),
                         value,
                     });
                 }
@@ -394,8 +412,7 @@ impl Run<'_> {
             step: position.step,
             loss,
             test_loss: results.loss,
-            dsc,
-            iou,
+            measures: results.measures.clone(),
         })?;
         let steps = position.step - first_step;
         *position = Position {
@@ -409,15 +426,15 @@ impl Run<'_> {
         let seconds = clock.seconds();
         self.write_timing(epoch, steps, train_seconds, seconds)?;
         let records = super::log::read(self.folder.path())?;
-        curves::write(self.folder.path(), &records).map_err(TrainError::Chart)?;
+        curves::write(self.folder.path(), &records, &self.schedule.measures)
+            .map_err(TrainError::Chart)?;
         let share = steps as f64 / self.samples.batches().max(1) as f64;
         self.reporter.epoch(&EpochSummary {
             epoch,
             epochs: self.schedule.epochs,
             loss,
             test_loss: results.loss,
-            dsc,
-            iou,
+            measures: results.measures.clone(),
             seconds,
             samples_per_second: samples as f64 * share / train_seconds.max(1e-9),
             best: is_best,

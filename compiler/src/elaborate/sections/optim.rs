@@ -6,12 +6,11 @@ use crate::elaborate::arguments::Callee;
 use crate::elaborate::state::Outcome;
 use crate::experiment::train as records;
 use crate::experiment::*;
+use crate::measures::{MEASURES, Measure};
 use crate::passes::optimiser::{OPTIMISERS, OptimiserInfo};
 use crate::setting::{SettingValue, Settings};
 use crate::syntax::ast::*;
 use crate::syntax::print::{print_expression, print_float};
-
-const METRICS: [(&str, Metric); 2] = [("dsc", Metric::Dsc), ("iou", Metric::Iou)];
 
 /// The optimiser that is given, or the default.
 ///
@@ -73,30 +72,58 @@ fn is_named(argument: &Argument, name: &str) -> bool {
     argument.name.as_ref().is_some_and(|word| word.name == name)
 }
 
-pub(super) fn read_metrics(reader: &mut Reader) -> Vec<Metric> {
-    let Some(expr) = reader.given("metrics") else {
-        reader.note("metrics", "[dsc, iou]".to_owned(), None);
-        return vec![Metric::Dsc, Metric::Iou];
-    };
+/// The words of all measures.
+fn measure_words() -> Vec<(&'static str, &'static Measure)> {
+    let measures = MEASURES.iter();
+    measures.map(|measure| (measure.name, measure)).collect()
+}
+
+/// The measures of a run.
+///
+/// # Errors
+/// Reported.
+pub(super) fn read_metrics(reader: &mut Reader) -> Outcome<Vec<&'static Measure>> {
+    let (expr, given) = reader.expression(records::METRICS)?;
     let items = match &expr.kind {
         ExprKind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(&expr),
     };
-    let mut metrics = Vec::new();
-    for item in items {
-        let metric = reader
-            .elaborator
-            .word("metrics", item, &METRICS, reader.frame);
-        metrics.extend(metric);
+    if items.is_empty() {
+        reader.elaborator.fail(error!(
+            "train::metrics" at expr.span, "a run needs a measure";
+            here: "this list is empty";
+            help: "for example `metrics = [dsc, iou]`"
+        ));
     }
-    reader.note("metrics", print_expression(&expr), Some(&expr));
-    metrics
+    let mut metrics: Vec<&'static Measure> = Vec::new();
+    for item in items {
+        let words = measure_words();
+        let measure = reader
+            .elaborator
+            .word("metrics", item, &words, reader.frame);
+        let Ok(measure) = measure else { continue };
+        if metrics.contains(&measure) {
+            reader.elaborator.fail(error!(
+                "train::metrics" at item.span, "`{}` is named twice", measure.name;
+                here: "second time"
+            ));
+        } else {
+            metrics.push(measure);
+        }
+    }
+    let text = print_expression(&expr);
+    reader.note(records::METRICS.name, text, given.then_some(&expr));
+    Ok(metrics)
 }
 
-pub(super) fn read_keep(reader: &mut Reader) -> Keep {
+/// Which checkpoint is kept. The measure that decides it must be one of `metrics`.
+pub(super) fn read_keep(reader: &mut Reader, metrics: &[&'static Measure]) -> Keep {
     let Some(expr) = reader.given("keep") else {
-        reader.note("keep", "best(dsc)".to_owned(), None);
-        return Keep::Best(Metric::Dsc);
+        let Some(first) = metrics.first() else {
+            return Keep::Last;
+        };
+        reader.note("keep", format!("best({})", first.name), None);
+        return Keep::Best(first);
     };
     reader.note("keep", print_expression(&expr), Some(&expr));
     let name = |expr: &Expr| match &expr.kind {
@@ -105,17 +132,26 @@ pub(super) fn read_keep(reader: &mut Reader) -> Keep {
     };
     match &expr.kind {
         ExprKind::Call(callee, arguments) if name(callee) == "best" && arguments.len() == 1 => {
-            let metric = &arguments[0].value;
-            let metric = reader
-                .elaborator
-                .word("keep", metric, &METRICS, reader.frame);
-            metric.map_or(Keep::Last, Keep::Best)
+            let word = &arguments[0].value;
+            let words = measure_words();
+            let measure = reader.elaborator.word("keep", word, &words, reader.frame);
+            let Ok(measure) = measure else {
+                return Keep::Last;
+            };
+            if !metrics.is_empty() && !metrics.contains(&measure) {
+                let name = measure.name;
+                reader.elaborator.fail(error!(
+                    "train::keep" at word.span, "`keep` asks for `{}`, which `metrics` does not name", name;
+                    help: "add `{}` to `metrics`", name
+                ));
+            }
+            Keep::Best(measure)
         }
         _ if name(&expr) == "last" => Keep::Last,
         _ => {
             reader.elaborator.fail(error!(
                 "train::keep" at expr.span, "`keep` says which checkpoint is kept";
-                help: "write `best(dsc)`, `best(iou)` or `last`"
+                help: "write `best(MEASURE)` with one of `metrics`, or `last`"
             ));
             Keep::Last
         }

@@ -54,7 +54,7 @@ pub(super) fn read_train<'a>(
     let epochs = reader.read(records::EPOCHS);
     let seed = reader.read(records::SEED);
     let metrics = read_metrics(&mut reader);
-    let keep = read_keep(&mut reader);
+    let keep = read_keep(&mut reader, metrics.as_deref().unwrap_or_default());
     let save_every = reader.read(records::SAVE_EVERY);
     reader.known = records::SETTINGS.map(|setting| setting.name).to_vec();
     let mut resolved = reader.finish();
@@ -71,7 +71,7 @@ pub(super) fn read_train<'a>(
         batch: batch?,
         epochs: epochs?,
         seed: seed?,
-        metrics,
+        metrics: metrics?,
         keep,
         save_every: save_every?,
     };

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use hqcc_compiler::measures::{Counts, MEASURES};
+
 use super::*;
 use crate::random::Stream;
 
@@ -20,7 +22,16 @@ fn batch(tag: u64, index: u64) -> Batch {
     let values = |salt: u64| move |i: usize| stream.uniform_f32(salt + index * 100 + i as u64);
     let images = Tensor::from_fn([n, 1, 1, 2], values(0));
     let targets = Tensor::from_fn([n, 1, 1, 2], |i| values(50)(i).round());
-    Batch { images, targets }
+    let source = Source {
+        case: 0,
+        size: [1, 2],
+        spacing: [1.0; 3],
+    };
+    Batch {
+        images,
+        targets,
+        sources: vec![source; n],
+    }
 }
 
 impl Samples for Fixed {
@@ -77,23 +88,24 @@ impl Learner for OneNumber {
             .ok_or_else(|| "no step is under way".into())
     }
 
-    fn evaluate(&mut self, batch: &Batch) -> Result<Judged, Fault> {
+    fn evaluate(&mut self, batch: &Batch, _: bool) -> Result<Judged, Fault> {
         let pixels = batch
             .images
             .data()
             .chunks(2)
             .zip(batch.targets.data().chunks(2));
-        let overlaps = pixels
-            .map(|(x, t)| {
-                Overlap::of(
+        let samples = pixels
+            .map(|(x, t)| JudgedSample {
+                counts: Counts::of(
                     x.iter().map(|x| x * self.weight > 0.2),
                     t.iter().map(|&t| t > 0.5),
-                )
+                ),
+                masks: None,
             })
             .collect();
         Ok(Judged {
             loss: self.weight.abs(),
-            overlaps,
+            samples,
         })
     }
 
@@ -119,7 +131,8 @@ impl Setup<'_> {
     ) -> Result<Ending, TrainError> {
         let schedule = Schedule {
             epochs: EPOCHS,
-            keep: Keep::Best(Metric::Dsc),
+            measures: MEASURES.iter().collect(),
+            keep: Keep::Best(&MEASURES[0]),
             save_every: self.save_every,
         };
         let reporter = &mut Reporter::silent();
