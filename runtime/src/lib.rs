@@ -12,6 +12,7 @@ pub mod random;
 mod regular_file;
 pub mod report;
 pub mod tensor;
+pub mod threads;
 pub mod train;
 pub mod weights;
 

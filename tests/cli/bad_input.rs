@@ -213,6 +213,57 @@ train { model = Huge(), data = d, loss = bce, optim = adam(lr = 1e-2), batch = 8
 }
 
 #[test]
+fn a_number_of_threads_that_makes_no_sense() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for number in ["100000", "0", "many"] {
+        let result = ended(
+            command(folder.path())
+                .arg("devices")
+                .env("RAYON_NUM_THREADS", number),
+        );
+        expect(
+            "threads",
+            &result,
+            &["RAYON_NUM_THREADS", number, "from 1 to"],
+        );
+    }
+}
+
+/// Stacks of a gigabyte use up the address space after a few threads. The shell sets the limit before it becomes `hqcc`.
+#[cfg(target_os = "linux")]
+#[test]
+fn fewer_threads_where_the_system_grants_no_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    experiments::phantom(folder.path());
+    let binary = command(folder.path()).get_program().to_owned();
+    let run = |gigabytes: usize, args: &[&str]| {
+        let script = format!("ulimit -v {} && exec \"$@\"", gigabytes << 20);
+        let mut shell = std::process::Command::new("sh");
+        shell.current_dir(folder.path()).args(["-c", &script, "sh"]);
+        shell.arg(&binary).args(args);
+        shell.env("RUST_MIN_STACK", (1usize << 30).to_string());
+        let result = ended(shell.env("RAYON_NUM_THREADS", "32"));
+        assert_eq!(result.code, Some(0), "{}", result.err);
+        result.err
+    };
+    // Room for no thread at all: the one that there is does the work.
+    let alone = run(
+        1,
+        &[
+            "phantom", "alone", "--cases", "1", "--slices", "4", "--pixels", "32",
+        ],
+    );
+    assert!(alone.contains("note: 1 of 32 threads"), "{alone}");
+    // Room for some, of which half are left to the loader of the data.
+    let train = ["run", "tiny.hqc", "--device", "cpu", "-s", "train.epochs=1"];
+    let some = run(13, &train);
+    assert!(
+        some.contains("of 32 threads") && !some.contains("note: 1 of"),
+        "{some}"
+    );
+}
+
+#[test]
 fn no_adapter_for_device_gpu() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     experiments::phantom(folder.path());

@@ -29,6 +29,7 @@ mod session;
 mod source;
 mod start;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -84,6 +85,9 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(failure) = start_threads() {
+        return failure.report();
+    }
     let done = match cli.command {
         Command::New(command) => command.run(),
         Command::Check(command) => command.run(),
@@ -108,6 +112,21 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Starts the threads of the process, and says so where there are fewer than there should be.
+fn start_threads() -> Result<(), Failure> {
+    let started = crate::threads::start()?;
+    if started.running < started.wanted {
+        // Standard error may be closed; the work goes on all the same.
+        let _ = writeln!(
+            std::io::stderr(),
+            "note: {} of {} threads, since the system grants no more",
+            started.running,
+            started.wanted
+        );
+    }
+    Ok(())
 }
 
 /// The command line as data, for completions and for tests of the help texts.
