@@ -2,7 +2,12 @@
 //!
 //! Both are sums over taps: output pixel `(i, j)` of a grid takes input pixel `(i s + dh, j s + dw)` under each tap. The
 //! forward pass is one grid; the data gradient of a strided convolution is one grid per remainder modulo the stride.
-//! Input rows pass through a ring of zero-padded copies in cache, weights are packed once per call into panels.
+//! Input rows pass through a ring of zero-padded copies in cache, so that the inner loop has no case for the border.
+//! Weights are packed once per call as `[depth block, panel, tap, depth, column]`, the order in which a tile reads them.
+//!
+//! A task goes through blocks of channels, then rows, then panels, then tiles of a row. The rows of a block stay in cache
+//! for all panels, a panel's weights for all tiles of a row. Each output is summed in registers over the taps, then the
+//! channels of a block; only between blocks the sum goes to memory.
 
 use rayon::prelude::*;
 
@@ -12,13 +17,18 @@ use super::real::Real;
 use super::scratch::with_scratch;
 use super::shared::Shared;
 
-/// Channels summed over before the partial sums go to memory.
+/// Most channels summed over before the partial sums go to memory. A panel of 32 columns then takes 32 KiB for each tap,
+/// which passes through the first-level cache once per row tile.
 const DEPTH_BLOCK: usize = 256;
-/// Bytes of packed weights that one task keeps in cache.
+/// Most bytes of packed weights that a task goes through for each row. They are read again for the next row, so that they
+/// should stay in the second-level cache: with [`ROW_BYTES`] about 1 MiB, made for processors with 1 to 2 MiB for each
+/// core. Both only decide how the work is cut: a smaller cache costs time, and no other sizes have been measured.
 const WEIGHT_BYTES: usize = 600 << 10;
-/// Bytes of input rows that one task keeps in cache.
+/// Most bytes of the input rows under a filter, in one block of channels; they are used by every row that the filter
+/// reaches and by every panel, so that they should stay in the second-level cache beside the weights.
 const ROW_BYTES: usize = 460 << 10;
-/// Output pixels of a task, about.
+/// Output pixels of a task, about: eight rows of a map 256 wide. A task copies the rows above and below its own as well,
+/// two for a filter of 3x3; a map of 256 x 256 still gives 32 tasks.
 const TASK_PIXELS: usize = 2048;
 
 /// `y[n, h, w, o] = bias[o] + sum of x[n, h s + kh d - p, w s + kw d - p, i] w[kh, kw, i, o]`.
@@ -200,6 +210,7 @@ impl Blocks {
         let [left, right] = extremes(grid.taps.iter().map(|t| t.dw));
         let last = ((grid.count[1] - 1) * map.stride[1]) as isize;
         let inside = left >= 0 && last + right < map.src.size[1] as isize;
+        // Pixels a multiple of 4096 bytes apart share one set of the first-level cache (64 sets of 64 bytes).
         let direct = inside && !(map.src.channels * map.stride[1] * size).is_multiple_of(4096);
         let columns = (last + right - left + 1) as usize;
         let rows_kept = (high_h - low_h + 1) as usize;
@@ -209,6 +220,7 @@ impl Blocks {
         if !direct {
             most = most.min(ROW_BYTES / (rows_kept * columns * size));
         }
+        // Whole cache lines of single precision.
         let most = (most / 16 * 16).max(16);
         let depths = map.src.group.div_ceil(most);
         let depth = map.src.group.div_ceil(depths);
@@ -269,7 +281,7 @@ fn correlate<T: Real>(
     let blocks = Blocks::new::<T>(map, grid, lanes);
     let chunk = grid.taps.len() * blocks.packed;
     let total = blocks.depths * blocks.panels * chunk;
-    let out = Shared(y.as_mut_ptr());
+
     assert_eq!(
         y.len(),
         map.batch * map.dst.size[0] * map.dst.size[1] * map.dst.channels
@@ -278,6 +290,7 @@ fn correlate<T: Real>(
         x.len(),
         map.batch * map.src.size[0] * map.src.size[1] * map.src.channels
     );
+    let out = Shared::new(y);
     with_scratch(total, |packed: &mut [T]| {
         with_scratch(blocks.panels * blocks.panel, |starts: &mut [T]| {
             for group in 0..map.groups {
@@ -376,7 +389,7 @@ struct Task<'a, T> {
 impl<T: Real> Task<'_, T> {
     /// # Safety
     /// Nobody else touches this task's rows and channels of `y`.
-    unsafe fn run(&self, y: Shared<T>) {
+    unsafe fn run(&self, y: Shared<'_, T>) {
         let b = self.blocks;
         let end = (self.row + b.rows).min(self.map.batch * self.grid.count[0]);
         with_scratch(b.ring * b.columns * b.pixel, |ring: &mut [T]| {
@@ -399,7 +412,7 @@ impl<T: Real> Task<'_, T> {
         ring: &mut [T],
         held: &mut [usize],
         taps: &mut Vec<(Tap<T>, usize)>,
-        y: Shared<T>,
+        y: Shared<'_, T>,
     ) {
         let (b, src, dst) = (self.blocks, &self.map.src, &self.map.dst);
         let (image, i) = (row / self.grid.count[0], row % self.grid.count[0]);
@@ -454,8 +467,7 @@ impl<T: Real> Task<'_, T> {
                     taps: tile_taps.as_slice(),
                     depth,
                     x_step,
-                    // SAFETY: the pixel lies inside `y`.
-                    y: unsafe { y.get().add(line * dst.channels + column + done * y_step) },
+                    y: y.from(line * dst.channels + column + done * y_step),
                     y_step,
                     width: b.panel.min(dst.group - panel * b.panel),
                     add: block > 0,

@@ -2,6 +2,11 @@
 //!
 //! The work is cut by channels, and by rows where the channels give too few pieces; the cut depends on the shape alone, so
 //! that the sum has the same order on any number of threads.
+//!
+//! A piece goes through windows of output pixels. It copies the input under a window, zeros outside of the map, and packs
+//! the gradient into panels; then it adds the window's products to the sums of every panel and tap. The window is read
+//! once from memory and many times from cache. A sum has its products in the order of pixels within a window; windows
+//! follow each other in memory order.
 
 use rayon::prelude::*;
 
@@ -10,13 +15,18 @@ use super::conv_shape::ConvShape;
 use super::parts::{PIECES, in_parts};
 use super::real::Real;
 use super::scratch::with_scratch;
+use super::shared::Shared;
 
-/// Input channels of a piece.
+/// Most input channels of a piece: a copied window of 256 pixels is then 64 KiB, and enough pieces are left for the threads.
 const DEPTH: usize = 64;
-/// Bytes of sums that a piece keeps in cache.
+/// Most bytes of sums of a piece. Every window adds to all of them, so that they should stay in the second-level cache
+/// beside the window, of which 512 KiB is the least on the processors that this is made for. No other sizes have been
+/// measured.
 const SUM_BYTES: usize = 300 << 10;
-/// Output pixels copied at a time, and the most in one row.
+/// Output pixels copied at a time: a tile adds up as many products before its sums go to memory.
 const PIXELS: usize = 256;
+/// Most output pixels copied in one row, so that a window of a wide map has several rows, which share their input under a
+/// filter.
 const COLUMNS: usize = 128;
 
 /// `dw[kh, kw, i, o] = sum over n, h, w of x[n, h s + kh d - p, w s + kw d - p, i] dy[n, h, w, o]`.
@@ -43,8 +53,8 @@ pub fn conv2d_grad_weight<T: Real>(shape: &ConvShape, x: &[T], dy: &[T], dw: &mu
                 depth: index / cut.parts / cut.column_groups % cut.depths,
                 columns: index / cut.parts % cut.column_groups,
             };
-            // SAFETY: pieces write disjoint channels or parts, each inside `len` elements.
-            unsafe { piece.run(to.get().add(piece.part * len)) }
+            // SAFETY: pieces write disjoint channels or parts.
+            unsafe { piece.run(to.range(piece.part * len, len)) }
         });
     });
 }
@@ -76,6 +86,7 @@ impl Cut {
         let size = size_of::<T>();
         let table = kernels::<T>();
         let lanes = table.panel / 2;
+        // Few channels would leave most rows of a tile empty; the taps then count as channels.
         let unfold = shape.taps() > 1 && shape.group_in() * 2 < table.rows;
         let depths = shape.group_in().div_ceil(DEPTH);
         let depth = shape.group_in().div_ceil(depths);
@@ -104,6 +115,7 @@ impl Cut {
             unfold,
             step_rows: (PIXELS / step_columns).clamp(1, shape.out_size[0]),
             step_columns,
+            // A pixel a multiple of 256 bytes apart from the next would crowd a few sets of the cache.
             pixel: if (width * size).is_multiple_of(256) {
                 width + 64 / size
             } else {
@@ -138,7 +150,7 @@ struct Window {
 impl<T: Real> Piece<'_, T> {
     /// # Safety
     /// `to` holds a whole weight whose channels of this piece nobody else touches.
-    unsafe fn run(&self, to: *mut T) {
+    unsafe fn run(&self, to: Shared<'_, T>) {
         let (s, cut) = (self.shape, self.cut);
         let depth = cut.depth.min(s.group_in() - self.depth * cut.depth);
         let first = self.columns * cut.panels * cut.panel;
@@ -183,9 +195,8 @@ impl<T: Real> Piece<'_, T> {
                         let i = self.depth * cut.depth + d;
                         let o = self.group * s.group_out() + first + panel * cut.panel;
                         let at = (tap * s.group_in() + i) * s.out_channels + o;
-                        // SAFETY: the row of `count` weights lies inside the weight and belongs to this piece.
-                        unsafe { std::slice::from_raw_parts_mut(to.add(at), count) }
-                            .copy_from_slice(&sums[from..from + count]);
+                        // SAFETY: these weights belong to this piece.
+                        unsafe { to.part(at, count) }.copy_from_slice(&sums[from..from + count]);
                     }
                 }
             }

@@ -1,12 +1,14 @@
 //! The inner kernels of the convolutions: register tiles of products, one row of outputs or weights at a time.
 //!
-//! Both keep `M x N` registers of sums: `M` broadcast values times `N` vectors of consecutive channels.
+//! Both keep `M x N` registers of sums: `M` broadcast values times `N` vectors of consecutive channels. A step loads `N`
+//! vectors and broadcasts `M` values for `M N` products, so that with the 28 sums of AVX-512 or the 12 of AVX2 the two
+//! units for products wait neither for memory nor for the four cycles that a sum takes to be ready for the next product.
+//! Each sum has its products in the order of taps, then channels (or of pixels), whatever `M` and `N` are.
+
+use std::marker::PhantomData;
 
 use super::real::Real;
-use super::simd::{Isa, Portable, Vector, isa};
-
-/// The most rows a register tile has on any instruction set.
-pub const MAX_ROWS: usize = 14;
+use super::simd::{self, Kernel, Set, Vector, WIDEST, Work};
 
 /// One tap of a filter as a tile sees it: the first pixel's channels and the packed weights `[depth, N * LANES]`.
 #[derive(Clone, Copy)]
@@ -58,7 +60,7 @@ pub struct WeightTile<T> {
     pub dw: *mut T,
 }
 
-/// Kernels with `1, 2, ...` rows and one register of channels, then two.
+/// Functions for `1, 2, ...` rows and one register of channels, then two.
 type Tiles<J> = [&'static [unsafe fn(&J)]; 2];
 
 /// The kernels of one element type on one instruction set.
@@ -73,52 +75,67 @@ pub struct Kernels<T: 'static> {
     pub weights: Tiles<WeightTile<T>>,
 }
 
+/// `M` pixels by `N` registers of channels.
+///
+/// # Safety
+/// The job's pointers hold what it says.
 #[inline(always)]
 unsafe fn pixels<V: Vector<Elem: Real>, const M: usize, const N: usize>(job: &PixelTile<V::Elem>) {
-    unsafe {
-        let mut sum = [[V::zero(); N]; M];
-        if !job.bias.is_null() {
-            for n in 0..N {
-                let bias = V::load(job.bias.add(n * V::LANES));
-                for row in &mut sum {
-                    row[n] = bias;
-                }
+    let mut sum = [[V::zero(); N]; M];
+    if !job.bias.is_null() {
+        for n in 0..N {
+            // SAFETY: the bias fills a panel.
+            let bias = unsafe { V::load(job.bias.add(n * V::LANES)) };
+            for row in &mut sum {
+                row[n] = bias;
             }
         }
-        let step = job.x_step;
-        for tap in &*job.taps {
-            let (mut x, mut w) = (tap.x, tap.w);
-            for _ in 0..job.depth {
-                let b: [V; N] = std::array::from_fn(|n| V::load(w.add(n * V::LANES)));
-                for (m, row) in sum.iter_mut().enumerate() {
-                    let a = V::splat(*x.add(m * step));
-                    for n in 0..N {
-                        row[n] = row[n].fma(a, b[n]);
-                    }
+    }
+    let step = job.x_step;
+    // SAFETY: the caller keeps the taps alive.
+    for tap in unsafe { &*job.taps } {
+        let (mut x, mut w) = (tap.x, tap.w);
+        for _ in 0..job.depth {
+            let b: [V; N] = std::array::from_fn(|n| {
+                // SAFETY: `w` holds `depth` rows of `N` registers.
+                unsafe { V::load(w.add(n * V::LANES)) }
+            });
+            for (m, row) in sum.iter_mut().enumerate() {
+                // SAFETY: `x` holds `depth` channels of `M` pixels, `step` apart.
+                let a = V::splat(unsafe { *x.add(m * step) });
+                for n in 0..N {
+                    row[n] = a.mul_add(b[n], row[n]);
                 }
-                x = x.add(1);
-                w = w.add(N * V::LANES);
             }
+            // SAFETY: at most one past the last channel and row.
+            (x, w) = unsafe { (x.add(1), w.add(N * V::LANES)) };
         }
-        if job.width == N * V::LANES {
-            for (m, row) in sum.iter().enumerate() {
-                for (n, value) in row.iter().enumerate() {
+    }
+    if job.width == N * V::LANES {
+        for (m, row) in sum.iter().enumerate() {
+            for (n, &value) in row.iter().enumerate() {
+                // SAFETY: the output holds `width` channels of `M` pixels, `y_step` apart.
+                unsafe {
                     let to = job.y.add(m * job.y_step + n * V::LANES);
                     let value = if job.add {
                         value.add(V::load(to))
                     } else {
-                        *value
+                        value
                     };
                     value.store(to);
                 }
             }
-        } else {
-            let mut line = [V::Elem::default(); 64];
-            for (m, row) in sum.iter().enumerate() {
-                for (n, value) in row.iter().enumerate() {
-                    value.store(line.as_mut_ptr().add(n * V::LANES));
-                }
-                for (c, &value) in line.iter().enumerate().take(job.width) {
+        }
+    } else {
+        // A panel's last channels do not exist: those that do are copied one by one.
+        let mut line = [V::Elem::default(); 2 * WIDEST];
+        for (m, row) in sum.iter().enumerate() {
+            for (n, value) in row.iter().enumerate() {
+                value.to_slice(&mut line[n * V::LANES..]);
+            }
+            for (c, &value) in line.iter().enumerate().take(job.width) {
+                // SAFETY: the output holds `width` channels of `M` pixels, `y_step` apart.
+                unsafe {
                     let to = job.y.add(m * job.y_step + c);
                     *to = if job.add { *to + value } else { value };
                 }
@@ -127,29 +144,52 @@ unsafe fn pixels<V: Vector<Elem: Real>, const M: usize, const N: usize>(job: &Pi
     }
 }
 
+/// [`pixels`] as a kernel.
+struct Pixels<T, const M: usize, const N: usize>(PhantomData<T>);
+
+impl<T: Real, const M: usize, const N: usize> Kernel for Pixels<T, M, N> {
+    type Job = PixelTile<T>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &PixelTile<T>) {
+        // SAFETY: passed on from the caller.
+        unsafe { pixels::<T::Register<S>, M, N>(job) }
+    }
+}
+
+/// `M` input channels by `N` registers of output channels.
+///
+/// # Safety
+/// The job's pointers hold what it says.
 #[inline(always)]
 unsafe fn weights<V: Vector<Elem: Real>, const M: usize, const N: usize>(
     job: &WeightTile<V::Elem>,
 ) {
-    unsafe {
-        let mut sum = [[V::zero(); N]; M];
-        let step = job.x_step;
-        for run in &*job.runs {
-            let (mut x, mut dy) = (run.x, run.dy);
-            for _ in 0..job.count {
-                let b: [V; N] = std::array::from_fn(|n| V::load(dy.add(n * V::LANES)));
-                for (m, row) in sum.iter_mut().enumerate() {
-                    let a = V::splat(*x.add(m));
-                    for n in 0..N {
-                        row[n] = row[n].fma(a, b[n]);
-                    }
+    let mut sum = [[V::zero(); N]; M];
+    // SAFETY: the caller keeps the runs alive.
+    for run in unsafe { &*job.runs } {
+        let (mut x, mut dy) = (run.x, run.dy);
+        for _ in 0..job.count {
+            let b: [V; N] = std::array::from_fn(|n| {
+                // SAFETY: `dy` holds `count` rows of `N` registers.
+                unsafe { V::load(dy.add(n * V::LANES)) }
+            });
+            for (m, row) in sum.iter_mut().enumerate() {
+                // SAFETY: `x` holds `M` channels of `count` pixels, `x_step` apart.
+                let a = V::splat(unsafe { *x.add(m) });
+                for n in 0..N {
+                    row[n] = a.mul_add(b[n], row[n]);
                 }
-                x = x.add(step);
-                dy = dy.add(N * V::LANES);
             }
+            // The step behind the last pixel may leave the input, which `add` must not.
+            x = x.wrapping_add(job.x_step);
+            dy = dy.wrapping_add(N * V::LANES);
         }
-        for (m, row) in sum.iter().enumerate() {
-            for (n, value) in row.iter().enumerate() {
+    }
+    for (m, row) in sum.iter().enumerate() {
+        for (n, &value) in row.iter().enumerate() {
+            // SAFETY: the sums hold `M` rows of `N` registers.
+            unsafe {
                 let to = job.dw.add((m * N + n) * V::LANES);
                 value.add(V::load(to)).store(to);
             }
@@ -157,72 +197,80 @@ unsafe fn weights<V: Vector<Elem: Real>, const M: usize, const N: usize>(
     }
 }
 
-macro_rules! kernels {
-    ($name:ident, $elem:ty, $vector:ty, $rows:literal, [$($m:literal)*] $(, $features:literal)?) => {
-        mod $name {
-            use super::*;
-            #[allow(unused_imports, reason = "the portable tables name no register type")]
-            #[cfg(target_arch = "x86_64")]
-            use std::arch::x86_64::*;
+/// [`weights`] as a kernel.
+struct Weights<T, const M: usize, const N: usize>(PhantomData<T>);
 
-            $(#[target_feature(enable = $features)])?
-            unsafe fn p<const M: usize, const N: usize>(job: &PixelTile<$elem>) {
-                unsafe { pixels::<$vector, M, N>(job) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn w<const M: usize, const N: usize>(job: &WeightTile<$elem>) {
-                unsafe { weights::<$vector, M, N>(job) }
-            }
-            pub static TABLE: Kernels<$elem> = Kernels {
-                rows: $rows,
-                panel: 2 * <$vector as Vector>::LANES,
-                pixels: [&[$(p::<$m, 1>),*], &[$(p::<$m, 2>),*]],
-                weights: [&[$(w::<$m, 1>),*], &[$(w::<$m, 2>),*]],
-            };
-        }
+impl<T: Real, const M: usize, const N: usize> Kernel for Weights<T, M, N> {
+    type Job = WeightTile<T>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &WeightTile<T>) {
+        // SAFETY: passed on from the caller.
+        unsafe { weights::<T::Register<S>, M, N>(job) }
+    }
+}
+
+/// The function for `M` rows; where a tile cannot have as many, the one for one row, which [`Kernels::new`] cuts off.
+const fn pixel_tile<S: Set, T: Real, const M: usize, const N: usize>() -> unsafe fn(&PixelTile<T>) {
+    if M <= S::ROWS {
+        simd::compiled::<S, Pixels<T, M, N>>()
+    } else {
+        simd::compiled::<S, Pixels<T, 1, N>>()
+    }
+}
+
+/// As [`pixel_tile`].
+const fn weight_tile<S: Set, T: Real, const M: usize, const N: usize>() -> unsafe fn(&WeightTile<T>)
+{
+    if M <= S::ROWS {
+        simd::compiled::<S, Weights<T, M, N>>()
+    } else {
+        simd::compiled::<S, Weights<T, 1, N>>()
+    }
+}
+
+/// The functions of as many rows as a tile can have, by one register of channels, then by two.
+macro_rules! tiles {
+    ($tile:ident: $($m:literal)*) => {
+        [
+            const { (const { &[$($tile::<S, T, $m, 1>()),*] }).split_at(S::ROWS).0 },
+            const { (const { &[$($tile::<S, T, $m, 2>()),*] }).split_at(S::ROWS).0 },
+        ]
     };
 }
 
-#[cfg(target_arch = "x86_64")]
-kernels!(f32_avx512, f32, __m512, 14, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma");
-#[cfg(target_arch = "x86_64")]
-kernels!(f64_avx512, f64, __m512d, 14, [1 2 3 4 5 6 7 8 9 10 11 12 13 14], "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma");
-#[cfg(target_arch = "x86_64")]
-kernels!(f32_avx2, f32, __m256, 6, [1 2 3 4 5 6], "avx2,fma");
-#[cfg(target_arch = "x86_64")]
-kernels!(f64_avx2, f64, __m256d, 6, [1 2 3 4 5 6], "avx2,fma");
-kernels!(f32_portable, f32, Portable<f32>, 4, [1 2 3 4]);
-kernels!(f64_portable, f64, Portable<f64>, 4, [1 2 3 4]);
-
-macro_rules! table {
-    ($name:ident, $elem:ty, $avx512:ident, $avx2:ident, $portable:ident) => {
-        /// The kernels of this element type for an instruction set.
-        pub fn $name(isa: Isa) -> &'static Kernels<$elem> {
-            #[cfg(target_arch = "x86_64")]
-            match isa {
-                Isa::Avx512 => &$avx512::TABLE,
-                Isa::Avx2 => &$avx2::TABLE,
-                Isa::Portable => &$portable::TABLE,
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            {
-                let _ = isa;
-                &$portable::TABLE
-            }
+impl<T: Real> Kernels<T> {
+    const fn new<S: Set>() -> Self {
+        Self {
+            rows: S::ROWS,
+            panel: 2 * T::Register::<S>::LANES,
+            pixels: tiles!(pixel_tile: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+            weights: tiles!(weight_tile: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         }
-    };
+    }
 }
-table!(kernels_f32, f32, f32_avx512, f32_avx2, f32_portable);
-table!(kernels_f64, f64, f64_avx512, f64_avx2, f64_portable);
+
+/// Finds the kernels of an element type.
+struct Find<T>(PhantomData<T>);
+
+impl<T: Real> Work for Find<T> {
+    type Output = &'static Kernels<T>;
+
+    #[inline(always)]
+    fn run<S: Set>(self) -> &'static Kernels<T> {
+        const { &Kernels::new::<S>() }
+    }
+}
 
 /// The kernels of an element type for this processor.
 pub fn kernels<T: Real>() -> &'static Kernels<T> {
-    T::conv_kernels(isa())
+    simd::run(Find(PhantomData))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::simd::testing;
 
     fn value<T: Real>(k: usize) -> T {
         T::of((k.wrapping_mul(2_654_435_761) % 4096) as f64 / 2048.0 - 1.0)
@@ -303,9 +351,11 @@ mod tests {
 
     #[test]
     fn every_tile_of_every_instruction_set_is_its_sum() {
-        for isa in Isa::available() {
-            check(kernels_f32(isa), 1e-5);
-            check(kernels_f64(isa), 1e-13);
+        for isa in testing::all() {
+            testing::on(isa, || {
+                check(kernels::<f32>(), 1e-5);
+                check(kernels::<f64>(), 1e-13);
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use bytemuck::{cast_slice, cast_slice_mut};
 use hqcc_compiler::ops;
 use hqcc_compiler::tensor_type::TensorType;
 
@@ -9,7 +10,8 @@ use super::call::{Call, WrongOp};
 use super::conv_shape::ConvShape;
 use super::real::Real;
 use super::{
-    conv2d, conv2d_grad_weight, depthwise, pointwise, single_output, winograd, winograd_weight,
+    conv2d, conv2d_grad_weight, depthwise, per_channel, pointwise, single_output, winograd,
+    winograd_weight,
 };
 
 /// The geometry of a convolution from feature map `x` to feature map `y`.
@@ -42,26 +44,46 @@ fn kernel_size(weight: &TensorType) -> Result<[usize; 2], WrongOp> {
     Ok([h, w])
 }
 
-/// Slices of `T` as slices of single precision, if that is what `T` is.
-fn single<T: Real>(x: &[T]) -> Option<&[f32]> {
-    (TypeId::of::<T>() == TypeId::of::<f32>()).then(|| bytemuck::cast_slice(x))
+/// The ways to compute a convolution.
+enum Way {
+    /// Winograd's F(2x2, 3x3), in single precision alone; double precision, which checks it, takes the direct way.
+    Winograd,
+    /// A filter for each channel.
+    Depthwise,
+    /// Dot products over the input channels.
+    SingleOutput,
+    /// A matrix product of pixels by channels.
+    Pointwise,
+    /// Any other, tap by tap.
+    Direct,
+}
+
+/// The way that suits the shape.
+fn way<T: Real>(s: &ConvShape) -> Way {
+    if TypeId::of::<T>() == TypeId::of::<f32>() && winograd::suits(s) {
+        Way::Winograd
+    } else if depthwise::suits(s) {
+        Way::Depthwise
+    } else if single_output::suits(s) {
+        Way::SingleOutput
+    } else if pointwise::suits(s) {
+        Way::Pointwise
+    } else {
+        Way::Direct
+    }
 }
 
 /// Cross-correlation with zero padding, in the way that suits the shape.
 pub(super) fn forward<T: Real>(s: &ConvShape, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
-    if winograd::suits(s)
-        && let (Some(x), Some(w)) = (single(x), single(w))
-    {
-        let bias = bias.and_then(single);
-        winograd::forward(s, x, w, bias, bytemuck::cast_slice_mut(y));
-    } else if depthwise::suits(s) {
-        depthwise::forward(s, x, w, bias, y);
-    } else if single_output::suits(s) {
-        single_output::forward(s, x, w, bias, y);
-    } else if pointwise::suits(s) {
-        pointwise::forward(s, x, w, bias, y);
-    } else {
-        conv2d::conv2d(s, x, w, bias, y);
+    match way::<T>(s) {
+        Way::Winograd => {
+            let (x, w, y) = (cast_slice(x), cast_slice(w), cast_slice_mut(y));
+            winograd::forward(s, x, w, bias.map(cast_slice), y);
+        }
+        Way::Depthwise => depthwise::forward(s, x, w, bias, y),
+        Way::SingleOutput => single_output::forward(s, x, w, bias, y),
+        Way::Pointwise => pointwise::forward(s, x, w, bias, y),
+        Way::Direct => conv2d::conv2d(s, x, w, bias, y),
     }
 }
 
@@ -73,34 +95,31 @@ pub(super) fn grad_input<T: Real>(
     bias: Option<&[T]>,
     dx: &mut [T],
 ) {
-    if winograd::suits(s)
-        && let (Some(dy), Some(w)) = (single(dy), single(w))
-    {
-        let bias = bias.and_then(single);
-        winograd::grad_input(s, dy, w, bias, bytemuck::cast_slice_mut(dx));
-    } else if depthwise::suits(s) {
-        depthwise::grad_input(s, dy, w, bias, dx);
-    } else if pointwise::suits_grad_input(s) && bias.is_none() {
-        pointwise::grad_input(s, dy, w, dx);
-    } else {
-        conv2d::conv2d_grad_input(s, dy, w, bias, dx);
+    match way::<T>(s) {
+        Way::Winograd => {
+            let (dy, w, dx) = (cast_slice(dy), cast_slice(w), cast_slice_mut(dx));
+            winograd::grad_input(s, dy, w, bias.map(cast_slice), dx);
+        }
+        Way::Depthwise => depthwise::grad_input(s, dy, w, bias, dx),
+        Way::Pointwise if pointwise::suits_grad_input(s) && bias.is_none() => {
+            pointwise::grad_input(s, dy, w, dx);
+        }
+        // With one output channel, the direct way is already an outer product of pixels and weights.
+        Way::SingleOutput | Way::Pointwise | Way::Direct => {
+            conv2d::conv2d_grad_input(s, dy, w, bias, dx);
+        }
     }
 }
 
 /// Gradient of [`forward`] for its weight, in the way that suits the shape.
 pub(super) fn grad_weight<T: Real>(s: &ConvShape, x: &[T], dy: &[T], dw: &mut [T]) {
-    if winograd::suits(s)
-        && let (Some(x), Some(dy)) = (single(x), single(dy))
-    {
-        winograd_weight::grad_weight(s, x, dy, bytemuck::cast_slice_mut(dw));
-    } else if depthwise::suits(s) {
-        depthwise::grad_weight(s, x, dy, dw);
-    } else if single_output::suits(s) {
-        single_output::grad_weight(s, x, dy, dw);
-    } else if pointwise::suits(s) {
-        pointwise::grad_weight(s, x, dy, dw);
-    } else {
-        conv2d_grad_weight::conv2d_grad_weight(s, x, dy, dw);
+    match way::<T>(s) {
+        Way::Winograd => {
+            winograd_weight::grad_weight(s, cast_slice(x), cast_slice(dy), cast_slice_mut(dw));
+        }
+        Way::Depthwise | Way::SingleOutput => per_channel::grad_weight(s, x, dy, dw),
+        Way::Pointwise => pointwise::grad_weight(s, x, dy, dw),
+        Way::Direct => conv2d_grad_weight::conv2d_grad_weight(s, x, dy, dw),
     }
 }
 

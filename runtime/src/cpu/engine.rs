@@ -9,7 +9,7 @@ use hqcc_compiler::tensor_type::TensorType;
 use super::call::Call;
 use super::plan::{Place, Plan, Step};
 use super::real::Real;
-use super::simd::{Isa, isa};
+use super::simd::isa;
 use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs};
 use crate::tensor::{Tensor, from_memory, to_memory};
 
@@ -415,11 +415,6 @@ fn to_tensor<T: Real>(ty: &TensorType, values: Vec<T>) -> Tensor {
 }
 
 fn device() -> DeviceInfo {
-    let set = match isa() {
-        Isa::Avx512 => "AVX-512",
-        Isa::Avx2 => "AVX2",
-        Isa::Portable => std::env::consts::ARCH,
-    };
     let name = std::fs::read_to_string("/proc/cpuinfo")
         .ok()
         .and_then(|text| {
@@ -429,7 +424,7 @@ fn device() -> DeviceInfo {
     DeviceInfo {
         kind: "cpu",
         name: name.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-        driver: set.into(),
+        driver: isa().name().into(),
         threads: Some(rayon::current_num_threads()),
     }
 }

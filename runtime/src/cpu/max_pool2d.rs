@@ -95,11 +95,11 @@ pub fn max_pool2d_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
                     .par_chunks_exact_mut(pool.stride[0] * w * c)
                     .enumerate()
                     .for_each(|(i, dx)| {
-                        simd::run(|| band(n, i, dx, i * pool.stride[0]));
+                        simd::with_best(|| band(n, i, dx, i * pool.stride[0]));
                     });
-                simd::run(|| band(n, bands - 1, rest, (bands - 1) * pool.stride[0]));
+                simd::with_best(|| band(n, bands - 1, rest, (bands - 1) * pool.stride[0]));
             } else {
-                simd::run(|| band(n, 0, image, 0));
+                simd::with_best(|| band(n, 0, image, 0));
             }
         });
     Ok(())

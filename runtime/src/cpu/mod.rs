@@ -33,6 +33,7 @@ mod max_pool2d;
 mod optimiser;
 mod parallel;
 mod parts;
+mod per_channel;
 mod permute;
 mod plan;
 pub mod pointwise;

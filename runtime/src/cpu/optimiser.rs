@@ -29,7 +29,7 @@ pub fn adam<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
         .zip(v.par_chunks_mut(PIECE))
         .zip(g.par_chunks(PIECE))
         .for_each(|(((w, m), v), g)| {
-            simd::run(|| {
+            simd::with_best(|| {
                 for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
                     let g = g + l2 * *w;
                     *m = beta1 * *m + rest1 * g;
@@ -53,7 +53,7 @@ pub fn sgd<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
         .zip(m.par_chunks_mut(PIECE))
         .zip(g.par_chunks(PIECE))
         .for_each(|((w, m), g)| {
-            simd::run(|| {
+            simd::with_best(|| {
                 for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
                     let g = g + decay * *w;
                     *m = momentum * *m + g;

@@ -14,11 +14,11 @@ pub const PIECE: usize = 1 << 15;
 pub fn pieces<T: Send>(out: &mut [T], unit: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let size = (PIECE / unit.max(1)).max(1) * unit.max(1);
     if out.len() <= size {
-        simd::run(|| f(0, out));
+        simd::with_best(|| f(0, out));
     } else {
         out.par_chunks_mut(size)
             .enumerate()
-            .for_each(|(index, piece)| simd::run(|| f(index * size, piece)));
+            .for_each(|(index, piece)| simd::with_best(|| f(index * size, piece)));
     }
 }
 
@@ -37,7 +37,7 @@ pub fn sums(
     let parts = count.div_ceil(size).max(1);
     let one = |part: usize| {
         let mut sums = vec![0.0; width];
-        simd::run(|| f(part * size, ((part + 1) * size).min(count), &mut sums));
+        simd::with_best(|| f(part * size, ((part + 1) * size).min(count), &mut sums));
         sums
     };
     if parts == 1 {

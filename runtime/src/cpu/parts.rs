@@ -10,15 +10,15 @@ use super::shared::Shared;
 pub const PIECES: usize = 16;
 
 /// Lets `fill` write `parts` arrays as long as `out` one after another, then adds them up into `out`.
-pub fn in_parts<T: Real>(out: &mut [T], parts: usize, fill: impl FnOnce(Shared<T>)) {
+pub fn in_parts<T: Real>(out: &mut [T], parts: usize, fill: impl FnOnce(Shared<'_, T>)) {
     const CHUNK: usize = 4096;
     if parts == 1 {
-        fill(Shared(out.as_mut_ptr()));
+        fill(Shared::new(out));
         return;
     }
     let len = out.len();
     with_scratch(parts * len, |partial: &mut [T]| {
-        fill(Shared(partial.as_mut_ptr()));
+        fill(Shared::new(partial));
         let partial = &*partial;
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(at, out)| {
             let from = at * CHUNK;

@@ -7,11 +7,11 @@ use super::parallel::pieces;
 use super::parts::in_parts;
 use super::real::Real;
 
-/// Pixels whose sum one part of a weight gradient holds, at least.
+/// Least pixels whose sum one part of a weight gradient holds: fewer would cost more to add up than they save.
 const PART: usize = 1024;
-/// Parts of a weight gradient at most.
+/// Most parts of a weight gradient: each takes memory for a whole gradient.
 const PARTS: usize = 8;
-/// Weights from which on the channels alone give enough pieces of work.
+/// Weights from which on the channels alone give the threads of `gemm` enough pieces of work, so that no pixels are cut.
 const MANY: usize = 1 << 17;
 
 /// Whether a convolution is a matrix product.
@@ -78,6 +78,7 @@ fn product<T: Real>(
     }
 }
 
+/// Whether a product of so many multiplications is shared by the threads: 2^18 take about ten microseconds on one.
 fn shared(work: usize) -> gemm::Parallelism {
     if work < 1 << 18 {
         gemm::Parallelism::None
@@ -151,8 +152,8 @@ pub fn grad_weight<T: Real>(shape: &ConvShape, x: &[T], dy: &[T], dw: &mut [T]) 
             let first = part * size;
             let count = size.min(pixels - first);
             let (x, dy) = of(first, count);
-            // SAFETY: every task writes its own part of `i o` elements.
-            let dw = unsafe { std::slice::from_raw_parts_mut(to.get().add(part * i * o), i * o) };
+            // SAFETY: every task writes its own part.
+            let dw = unsafe { to.part(part * i * o, i * o) };
             product([i, o, count], x, dy, false, dw, gemm::Parallelism::None);
         });
     });

@@ -4,9 +4,8 @@ use num_traits::{Float, FloatConst, NumAssign};
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 
-use super::conv_kernel::{Kernels, kernels_f32, kernels_f64};
 use super::functions::{exp_f32, exp_f64, gauss_f32, gauss_f64};
-use super::simd::{Isa, Work, with_vectors_f32, with_vectors_f64};
+use super::simd::{Set, Vector};
 
 /// A floating-point element type: `f32` to train in, `f64` for checks.
 pub trait Real:
@@ -27,18 +26,18 @@ pub trait Real:
     /// Distribution function and density of the standard normal.
     fn gauss(self) -> [Self; 2];
 
-    /// The convolution kernels of this type.
-    fn conv_kernels(isa: Isa) -> &'static Kernels<Self>;
+    /// The register of an instruction set that holds elements of this type.
+    type Register<S: Set>: Vector<Elem = Self>;
 
-    /// Does work on the best registers of this processor.
-    ///
-    /// # Safety
-    /// What the work asks for.
-    unsafe fn with_vectors(work: &impl Work<Self>);
+    /// At least eight lanes: a register, or several side by side.
+    type Wide<S: Set>: Vector<Elem = Self>;
 }
 
 impl Real for f32 {
     const NAME: &'static str = "f32";
+
+    type Register<S: Set> = S::Single;
+    type Wide<S: Set> = S::WideSingle;
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -59,19 +58,13 @@ impl Real for f32 {
     fn gauss(self) -> [Self; 2] {
         gauss_f32(self)
     }
-
-    fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
-        kernels_f32(isa)
-    }
-
-    unsafe fn with_vectors(work: &impl Work<Self>) {
-        // SAFETY: passed on from the caller.
-        unsafe { with_vectors_f32(work) }
-    }
 }
 
 impl Real for f64 {
     const NAME: &'static str = "f64";
+
+    type Register<S: Set> = S::Double;
+    type Wide<S: Set> = S::WideDouble;
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -91,14 +84,5 @@ impl Real for f64 {
     #[inline(always)]
     fn gauss(self) -> [Self; 2] {
         gauss_f64(self)
-    }
-
-    fn conv_kernels(isa: Isa) -> &'static Kernels<Self> {
-        kernels_f64(isa)
-    }
-
-    unsafe fn with_vectors(work: &impl Work<Self>) {
-        // SAFETY: passed on from the caller.
-        unsafe { with_vectors_f64(work) }
     }
 }

@@ -4,8 +4,7 @@
 //! `y = A' [(G g G') . (B' d B)] A`; its gradient for the weight is `G' [(B' d B) . (A dy A')] G`. All coefficients are 0, 1,
 //! -1 or 1/2, so that the result is about as exact as the direct sum.
 
-use super::real::Real;
-use super::simd::{Isa, Portable, Vector, isa};
+use super::simd::{self, Kernel, Set, Vector, Work};
 
 /// Products of a tile.
 pub const POINTS: usize = 16;
@@ -36,20 +35,20 @@ pub struct Scatter<T> {
     pub channels: usize,
 }
 
-/// The transforms of one element type on one instruction set.
-pub struct Transforms<T: 'static> {
+/// The transforms on one instruction set.
+pub struct Transforms {
     /// Channels in a register.
     pub lanes: usize,
     /// `B' d B` of a 4x4 input tile, 16 rows.
-    pub input: unsafe fn(&Gather<T, 16>),
+    pub input: unsafe fn(&Gather<f32, 16>),
     /// `A' m A`, a 2x2 output tile.
-    pub output: unsafe fn(&Scatter<T>),
+    pub output: unsafe fn(&Scatter<f32>),
     /// `A dy A'` of a 2x2 tile of output gradients, 16 rows.
-    pub output_grad: unsafe fn(&Gather<T, 4>),
+    pub output_grad: unsafe fn(&Gather<f32, 4>),
     /// `G g G'` of a 3x3 filter, 16 rows.
-    pub weight: unsafe fn(&Gather<T, 9>),
+    pub weight: unsafe fn(&Gather<f32, 9>),
     /// `G' s G`, the gradient of a 3x3 filter, 9 rows.
-    pub weight_grad: unsafe fn(&Gather<T, 16>),
+    pub weight_grad: unsafe fn(&Gather<f32, 16>),
 }
 
 /// Applies `f` to the rows of an `R x C` matrix (as columns of vectors), giving `S x C`.
@@ -88,10 +87,10 @@ fn columns<V: Copy, const RC: usize, const RS: usize, const C: usize, const S: u
 /// Loads, maps and stores all channels.
 ///
 /// # Safety
-/// All pointers hold `channels` elements, and the processor has the instruction set of `V`.
+/// All pointers hold `channels` elements.
 #[inline(always)]
-unsafe fn gather<V: Vector<Elem: Real>, const FROM: usize, const TO: usize>(
-    job: &Gather<V::Elem, FROM>,
+unsafe fn gather<V: Vector<Elem = f32>, const FROM: usize, const TO: usize>(
+    job: &Gather<f32, FROM>,
     f: impl Fn([V; FROM]) -> [V; TO],
 ) {
     let mut at = 0;
@@ -108,137 +107,148 @@ unsafe fn gather<V: Vector<Elem: Real>, const FROM: usize, const TO: usize>(
     }
 }
 
-#[inline(always)]
-unsafe fn input<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 16>) {
-    unsafe {
-        let line = |[a, b, c, d]: [V; 4]| [a.sub(c), b.add(c), c.sub(b), b.sub(d)];
-        gather::<V, 16, 16>(job, |d| columns(rows::<V, 16, 16, 4, 4>(d, line), line));
+/// `B' d B`.
+struct Input;
+
+impl Kernel for Input {
+    type Job = Gather<f32, 16>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &Gather<f32, 16>) {
+        let line = |[a, b, c, d]: [S::Single; 4]| [a.sub(c), b.add(c), c.sub(b), b.sub(d)];
+        // SAFETY: passed on from the caller.
+        unsafe {
+            gather::<S::Single, 16, 16>(job, |d| {
+                columns(rows::<S::Single, 16, 16, 4, 4>(d, line), line)
+            });
+        }
     }
 }
 
-#[inline(always)]
-unsafe fn output<V: Vector<Elem: Real>>(job: &Scatter<V::Elem>) {
-    let line = |[a, b, c, d]: [V; 4]| unsafe { [a.add(b).add(c), b.sub(c).sub(d)] };
-    let mut at = 0;
-    while at < job.channels {
-        // SAFETY: `at + LANES <= channels`, a multiple of the register length.
-        unsafe {
-            let points: [V; 16] = std::array::from_fn(|k| V::load(job.from.add(k * job.step + at)));
-            let y: [V; 4] = columns(rows::<V, 16, 8, 4, 2>(points, line), line);
-            let bias = V::load(job.bias.add(at));
-            for (y, to) in y.into_iter().zip(job.to) {
-                if !to.is_null() {
-                    y.add(bias).store(to.add(at));
+/// `A' m A`.
+struct Output;
+
+impl Kernel for Output {
+    type Job = Scatter<f32>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &Scatter<f32>) {
+        let line = |[a, b, c, d]: [S::Single; 4]| [a.add(b).add(c), b.sub(c).sub(d)];
+        let mut at = 0;
+        while at < job.channels {
+            // SAFETY: `at + LANES <= channels`, a multiple of the register length.
+            unsafe {
+                let points: [S::Single; 16] =
+                    std::array::from_fn(|k| S::Single::load(job.from.add(k * job.step + at)));
+                let y: [S::Single; 4] = columns(rows::<S::Single, 16, 8, 4, 2>(points, line), line);
+                let bias = S::Single::load(job.bias.add(at));
+                for (y, to) in y.into_iter().zip(job.to) {
+                    if !to.is_null() {
+                        y.add(bias).store(to.add(at));
+                    }
                 }
             }
+            at += S::Single::LANES;
         }
-        at += V::LANES;
     }
 }
 
-#[inline(always)]
-unsafe fn output_grad<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 4>) {
-    unsafe {
-        let line = |[a, b]: [V; 2]| [a, a.add(b), a.sub(b), V::zero().sub(b)];
-        gather::<V, 4, 16>(job, |d| columns(rows::<V, 4, 8, 2, 4>(d, line), line));
+/// `A dy A'`.
+struct OutputGrad;
+
+impl Kernel for OutputGrad {
+    type Job = Gather<f32, 4>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &Gather<f32, 4>) {
+        let line = |[a, b]: [S::Single; 2]| [a, a.add(b), a.sub(b), S::Single::zero().sub(b)];
+        // SAFETY: passed on from the caller.
+        unsafe {
+            gather::<S::Single, _, _>(job, |d| {
+                columns::<S::Single, 8, 16, 2, 4>(rows::<S::Single, 4, 8, 2, 4>(d, line), line)
+            });
+        }
     }
 }
 
-#[inline(always)]
-unsafe fn weight<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 9>) {
-    unsafe {
-        let half = V::splat(V::Elem::of(0.5));
-        let line = |[a, b, c]: [V; 3]| {
+/// `G g G'`.
+struct Weight;
+
+impl Kernel for Weight {
+    type Job = Gather<f32, 9>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &Gather<f32, 9>) {
+        let half = S::Single::splat(0.5);
+        let line = |[a, b, c]: [S::Single; 3]| {
             let (ends, middle) = (a.add(c).mul(half), b.mul(half));
             [a, ends.add(middle), ends.sub(middle), c]
         };
-        gather::<V, 9, 16>(job, |g| columns(rows::<V, 9, 12, 3, 4>(g, line), line));
+        // SAFETY: passed on from the caller.
+        unsafe {
+            gather::<S::Single, _, _>(job, |g| {
+                columns::<S::Single, 12, 16, 3, 4>(rows::<S::Single, 9, 12, 3, 4>(g, line), line)
+            });
+        }
     }
 }
 
-#[inline(always)]
-unsafe fn weight_grad<V: Vector<Elem: Real>>(job: &Gather<V::Elem, 16>) {
-    unsafe {
-        let half = V::splat(V::Elem::of(0.5));
-        let line = |[a, b, c, d]: [V; 4]| {
+/// `G' s G`.
+struct WeightGrad;
+
+impl Kernel for WeightGrad {
+    type Job = Gather<f32, 16>;
+
+    #[inline(always)]
+    unsafe fn run<S: Set>(job: &Gather<f32, 16>) {
+        let half = S::Single::splat(0.5);
+        let line = |[a, b, c, d]: [S::Single; 4]| {
             let (sum, difference) = (b.add(c).mul(half), b.sub(c).mul(half));
             [a.add(sum), difference, sum.add(d)]
         };
-        gather::<V, 16, 9>(job, |s| columns(rows::<V, 16, 12, 4, 3>(s, line), line));
-    }
-}
-
-macro_rules! transforms {
-    ($name:ident, $elem:ty, $vector:ty $(, $features:literal)?) => {
-        mod $name {
-            use super::*;
-            #[allow(unused_imports, reason = "the portable tables name no register type")]
-            #[cfg(target_arch = "x86_64")]
-            use std::arch::x86_64::*;
-
-            $(#[target_feature(enable = $features)])?
-            unsafe fn input(job: &Gather<$elem, 16>) {
-                unsafe { super::input::<$vector>(job) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn output(job: &Scatter<$elem>) {
-                unsafe { super::output::<$vector>(job) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn output_grad(job: &Gather<$elem, 4>) {
-                unsafe { super::output_grad::<$vector>(job) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn weight(job: &Gather<$elem, 9>) {
-                unsafe { super::weight::<$vector>(job) }
-            }
-            $(#[target_feature(enable = $features)])?
-            unsafe fn weight_grad(job: &Gather<$elem, 16>) {
-                unsafe { super::weight_grad::<$vector>(job) }
-            }
-            pub static TABLE: Transforms<$elem> = Transforms {
-                lanes: <$vector as Vector>::LANES,
-                input,
-                output,
-                output_grad,
-                weight,
-                weight_grad,
-            };
+        // SAFETY: passed on from the caller.
+        unsafe {
+            gather::<S::Single, _, _>(job, |s| {
+                columns::<S::Single, 12, 9, 4, 3>(rows::<S::Single, 16, 12, 4, 3>(s, line), line)
+            });
         }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-transforms!(
-    f32_avx512,
-    f32,
-    __m512,
-    "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"
-);
-#[cfg(target_arch = "x86_64")]
-transforms!(f32_avx2, f32, __m256, "avx2,fma");
-transforms!(f32_portable, f32, Portable<f32>);
-
-/// The transforms in single precision for an instruction set.
-pub fn transforms_for(isa: Isa) -> &'static Transforms<f32> {
-    #[cfg(target_arch = "x86_64")]
-    match isa {
-        Isa::Avx512 => return &f32_avx512::TABLE,
-        Isa::Avx2 => return &f32_avx2::TABLE,
-        Isa::Portable => {}
     }
-    let _ = isa;
-    &f32_portable::TABLE
 }
 
-/// The transforms in single precision for this processor.
-pub fn transforms() -> &'static Transforms<f32> {
-    transforms_for(isa())
+impl Transforms {
+    const fn new<S: Set>() -> Self {
+        Self {
+            lanes: S::Single::LANES,
+            input: simd::compiled::<S, Input>(),
+            output: simd::compiled::<S, Output>(),
+            output_grad: simd::compiled::<S, OutputGrad>(),
+            weight: simd::compiled::<S, Weight>(),
+            weight_grad: simd::compiled::<S, WeightGrad>(),
+        }
+    }
+}
+
+/// Finds the transforms.
+struct Find;
+
+impl Work for Find {
+    type Output = &'static Transforms;
+
+    #[inline(always)]
+    fn run<S: Set>(self) -> &'static Transforms {
+        const { &Transforms::new::<S>() }
+    }
+}
+
+/// The transforms for this processor.
+pub fn transforms() -> &'static Transforms {
+    simd::run(Find)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::simd::testing;
 
     /// One step of a stream of values in [-1, 1).
     fn value(k: usize) -> f32 {
@@ -246,71 +256,76 @@ mod tests {
     }
 
     #[test]
-    fn every_instruction_set_filters_a_tile_alike() {
+    fn every_instruction_set_filters_a_tile_to_the_same_bits() {
+        let results: Vec<Vec<u32>> = testing::all()
+            .map(|isa| testing::on(isa, filtered))
+            .collect();
+        assert!(results.iter().all(|result| *result == results[0]));
+    }
+
+    /// The bits of all transforms of a tile and its gradients, which are held against direct sums.
+    fn filtered() -> Vec<u32> {
         const C: usize = 32;
-        for isa in Isa::available() {
-            let t = transforms_for(isa);
-            let d: Vec<f32> = (0..16 * C).map(value).collect();
-            let g: Vec<f32> = (0..9 * C).map(|k| value(k + 999)).collect();
-            let dy: Vec<f32> = (0..4 * C).map(|k| value(k + 5555)).collect();
-            let at = |x: &[f32], k: usize| x[k * C..].as_ptr();
-            let [mut v, mut u, mut z] = [(); 3].map(|()| vec![0f32; 16 * C]);
-            let (mut y, mut dg, bias) = (vec![0f32; 4 * C], vec![0f32; 9 * C], vec![0.5f32; C]);
-            // SAFETY: all rows hold `C` channels; the instruction set is available.
-            unsafe {
-                (t.input)(&Gather {
-                    from: std::array::from_fn(|k| at(&d, k)),
-                    to: v.as_mut_ptr(),
-                    step: C,
-                    channels: C,
-                });
-                (t.weight)(&Gather {
-                    from: std::array::from_fn(|k| at(&g, k)),
-                    to: u.as_mut_ptr(),
-                    step: C,
-                    channels: C,
-                });
-                (t.output_grad)(&Gather {
-                    from: std::array::from_fn(|k| at(&dy, k)),
-                    to: z.as_mut_ptr(),
-                    step: C,
-                    channels: C,
-                });
-                let m: Vec<f32> = u.iter().zip(&v).map(|(u, v)| u * v).collect();
-                let to = std::array::from_fn(|k| y[k * C..].as_mut_ptr());
-                (t.output)(&Scatter {
-                    from: m.as_ptr(),
-                    step: C,
-                    bias: bias.as_ptr(),
-                    to,
-                    channels: C,
-                });
-                let s: Vec<f32> = z.iter().zip(&v).map(|(z, v)| z * v).collect();
-                (t.weight_grad)(&Gather {
-                    from: std::array::from_fn(|k| at(&s, k)),
-                    to: dg.as_mut_ptr(),
-                    step: C,
-                    channels: C,
-                });
+        let t = transforms();
+        let d: Vec<f32> = (0..16 * C).map(value).collect();
+        let g: Vec<f32> = (0..9 * C).map(|k| value(k + 999)).collect();
+        let dy: Vec<f32> = (0..4 * C).map(|k| value(k + 5555)).collect();
+        let at = |x: &[f32], k: usize| x[k * C..].as_ptr();
+        let [mut v, mut u, mut z] = [(); 3].map(|()| vec![0f32; 16 * C]);
+        let (mut y, mut dg, bias) = (vec![0f32; 4 * C], vec![0f32; 9 * C], vec![0.5f32; C]);
+        // SAFETY: all rows hold `C` channels; the instruction set is available.
+        unsafe {
+            (t.input)(&Gather {
+                from: std::array::from_fn(|k| at(&d, k)),
+                to: v.as_mut_ptr(),
+                step: C,
+                channels: C,
+            });
+            (t.weight)(&Gather {
+                from: std::array::from_fn(|k| at(&g, k)),
+                to: u.as_mut_ptr(),
+                step: C,
+                channels: C,
+            });
+            (t.output_grad)(&Gather {
+                from: std::array::from_fn(|k| at(&dy, k)),
+                to: z.as_mut_ptr(),
+                step: C,
+                channels: C,
+            });
+            let m: Vec<f32> = u.iter().zip(&v).map(|(u, v)| u * v).collect();
+            let to = std::array::from_fn(|k| y[k * C..].as_mut_ptr());
+            (t.output)(&Scatter {
+                from: m.as_ptr(),
+                step: C,
+                bias: bias.as_ptr(),
+                to,
+                channels: C,
+            });
+            let s: Vec<f32> = z.iter().zip(&v).map(|(z, v)| z * v).collect();
+            (t.weight_grad)(&Gather {
+                from: std::array::from_fn(|k| at(&s, k)),
+                to: dg.as_mut_ptr(),
+                step: C,
+                channels: C,
+            });
+        }
+        for c in 0..C {
+            for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                let direct: f32 = (0..9)
+                    .map(|k| d[((i + k / 3) * 4 + j + k % 3) * C + c] * g[k * C + c])
+                    .sum();
+                assert!((y[(i * 2 + j) * C + c] - 0.5 - direct).abs() < 1e-5);
             }
-            for c in 0..C {
-                for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                    let direct: f32 = (0..9)
-                        .map(|k| d[((i + k / 3) * 4 + j + k % 3) * C + c] * g[k * C + c])
-                        .sum();
-                    assert!(
-                        (y[(i * 2 + j) * C + c] - 0.5 - direct).abs() < 1e-5,
-                        "{isa:?}"
-                    );
-                }
-                for k in 0..9 {
-                    let pixel = |i: usize, j: usize| {
-                        d[((i + k / 3) * 4 + j + k % 3) * C + c] * dy[(i * 2 + j) * C + c]
-                    };
-                    let direct = pixel(0, 0) + pixel(0, 1) + pixel(1, 0) + pixel(1, 1);
-                    assert!((dg[k * C + c] - direct).abs() < 1e-5, "{isa:?}");
-                }
+            for k in 0..9 {
+                let pixel = |i: usize, j: usize| {
+                    d[((i + k / 3) * 4 + j + k % 3) * C + c] * dy[(i * 2 + j) * C + c]
+                };
+                let direct = pixel(0, 0) + pixel(0, 1) + pixel(1, 0) + pixel(1, 1);
+                assert!((dg[k * C + c] - direct).abs() < 1e-5);
             }
         }
+        let all = [v, u, z, y, dg].concat();
+        all.into_iter().map(f32::to_bits).collect()
     }
 }

@@ -8,14 +8,15 @@ use super::conv_shape::ConvShape;
 use super::parts::{PIECES, in_parts};
 use super::scratch::with_scratch;
 use super::shared::Shared;
-use super::winograd::{Tiles, window};
+use super::winograd::{FeatureMap, GAP, Points, Tiles};
 use super::winograd_kernel::{Gather, POINTS, transforms};
 
-/// Tiles transformed at a time.
+/// Tiles transformed at a time. The sums of a piece (16 points of 64 x 64 channels, 256 KiB) stay in the second-level cache,
+/// beside the input tiles and the gradient tiles of one step (16 points of 48 tiles, 240 and 192 KiB).
 const TILES: usize = 48;
-/// Input channels of a piece.
+/// Most input channels of a piece.
 const DEPTH: usize = 64;
-/// Panels of output channels of a piece.
+/// Panels of output channels of a piece: each transformed input tile is used for as many.
 const PANELS: usize = 2;
 
 /// As [`conv2d_grad_weight`](super::conv2d_grad_weight::conv2d_grad_weight), for shapes that
@@ -54,7 +55,7 @@ pub fn grad_weight(shape: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
                     registers,
                 };
                 // SAFETY: pieces write disjoint channels or parts.
-                unsafe { piece.run(Shared(to.get().add(part * shape.weight_len()))) }
+                unsafe { piece.run(to.range(part * shape.weight_len(), shape.weight_len())) }
             });
     });
 }
@@ -76,20 +77,24 @@ struct Piece<'a> {
 impl Piece<'_> {
     /// # Safety
     /// `to` holds a whole weight whose channels of this piece nobody else touches.
-    unsafe fn run(&self, to: Shared<f32>) {
+    unsafe fn run(&self, to: Shared<'_, f32>) {
         let columns = (PANELS * self.width).min(self.shape.out_channels - self.column);
         let panels = columns.div_ceil(self.width);
-        let v_step = self.depth + 16;
+        let v_step = self.depth + GAP;
         with_scratch(
             POINTS * panels * self.depth * self.width,
             |sums: &mut [f32]| {
                 sums.fill(0.0);
                 with_scratch(POINTS * TILES * v_step, |v: &mut [f32]| {
+                    let mut v = Points {
+                        values: v,
+                        step: v_step,
+                    };
                     with_scratch(POINTS * TILES * panels * self.width, |d: &mut [f32]| {
                         for first in self.range.clone().step_by(TILES) {
                             let tiles = TILES.min(self.range.end - first);
-                            self.transform(first, tiles, columns, (v, v_step), d);
-                            self.multiply(tiles, panels, (v, v_step), d, sums);
+                            self.transform(first, tiles, columns, &mut v, d);
+                            self.multiply(tiles, panels, &v, d, sums);
                         }
                     });
                 });
@@ -102,8 +107,7 @@ impl Piece<'_> {
                     let row = self.first + row;
                     let job = Gather {
                         from: std::array::from_fn(|point| sums[at(point)..].as_ptr()),
-                        // SAFETY: the row lies inside the weight.
-                        to: unsafe { to.get().add(row * self.shape.out_channels + column) },
+                        to: to.from(row * self.shape.out_channels + column),
                         step: self.shape.in_channels * self.shape.out_channels,
                         channels: self.width.min(columns - panel * self.width),
                     };
@@ -120,24 +124,28 @@ impl Piece<'_> {
         first: usize,
         tiles: usize,
         columns: usize,
-        (v, v_step): (&mut [f32], usize),
+        v: &mut Points<'_>,
         d: &mut [f32],
     ) {
         let s = self.shape;
+        let x = FeatureMap {
+            values: self.x,
+            size: s.in_size,
+            channels: s.in_channels,
+        };
+        let dy = FeatureMap {
+            values: self.dy,
+            size: s.out_size,
+            channels: s.out_channels,
+        };
         for tile in 0..tiles {
             let [image, i, j] = self.tiles.place(first + tile);
             let corner = [2 * i as isize, 2 * j as isize];
             let padded = [0, 1].map(|k| corner[k] - s.padding[k] as isize);
             let job = Gather {
-                from: window::<4, 16>(
-                    self.x,
-                    s.in_size,
-                    s.in_channels,
-                    [image, self.first],
-                    padded,
-                ),
-                to: v[tile * v_step..].as_mut_ptr(),
-                step: TILES * v_step,
+                from: x.window::<4, 16>(image, self.first, padded),
+                to: v.values[tile * v.step..].as_mut_ptr(),
+                step: TILES * v.step,
                 channels: self.depth,
             };
             // SAFETY: each pixel holds `depth` channels from `first` on; the table is this processor's.
@@ -145,13 +153,7 @@ impl Piece<'_> {
             for panel in 0..columns.div_ceil(self.width) {
                 let channel = self.column + panel * self.width;
                 let job = Gather {
-                    from: window::<2, 4>(
-                        self.dy,
-                        s.out_size,
-                        s.out_channels,
-                        [image, channel],
-                        corner,
-                    ),
+                    from: dy.window::<2, 4>(image, channel, corner),
                     to: d[(panel * POINTS * TILES + tile) * self.width..].as_mut_ptr(),
                     step: TILES * self.width,
                     channels: self.width.min(columns - panel * self.width),
@@ -162,14 +164,7 @@ impl Piece<'_> {
         }
     }
 
-    fn multiply(
-        &self,
-        tiles: usize,
-        panels: usize,
-        (v, v_step): (&[f32], usize),
-        d: &[f32],
-        sums: &mut [f32],
-    ) {
+    fn multiply(&self, tiles: usize, panels: usize, v: &Points<'_>, d: &[f32], sums: &mut [f32]) {
         let table = kernels::<f32>();
         let pieces = self.depth.div_ceil(table.rows);
         for (panel, point) in
@@ -180,14 +175,14 @@ impl Piece<'_> {
             for piece in 0..pieces {
                 let rows = self.depth / pieces + usize::from(piece < self.depth % pieces);
                 let runs = [Run {
-                    x: v[point * TILES * v_step + done..].as_ptr(),
+                    x: v.values[point * TILES * v.step + done..].as_ptr(),
                     dy,
                 }];
                 let at = ((panel * POINTS + point) * self.depth + done) * self.width;
                 let job = WeightTile {
                     runs: runs.as_slice(),
                     count: tiles,
-                    x_step: v_step,
+                    x_step: v.step,
                     dw: sums[at..at + rows * self.width].as_mut_ptr(),
                 };
                 // SAFETY: `v`, `d` and `sums` hold what the job says; the table is this processor's.

@@ -1,7 +1,6 @@
 //! The HQC-TF circuit, a whole run of circuits at a time: product state, passes, readout, and back.
 
 use super::circuits::{Circuits, Readout};
-use super::lanes::Lanes;
 use super::product::{
     self, Amp, grow, probability_gradient, qubit_gradient, qubit_probabilities, qubit_vectors,
     shrink,
@@ -9,12 +8,13 @@ use super::product::{
 use super::rotate::{Turn, close_ring, pass, pass_back};
 use super::trig::sin_cos;
 use crate::cpu::real::Real;
+use crate::cpu::simd::Vector;
 use num_traits::{One, Zero};
 
-type Element<V> = <V as Lanes>::Element;
+type Element<V> = <V as Vector>::Elem;
 
 /// Working memory of one thread.
-struct Scratch<V: Lanes> {
+struct Scratch<V: Vector<Elem: Real>> {
     angles: Vec<Element<V>>,
     sin: Vec<Element<V>>,
     cos: Vec<Element<V>>,
@@ -41,7 +41,7 @@ struct Sizes {
     state: usize,
 }
 
-impl<V: Lanes> Scratch<V> {
+impl<V: Vector<Elem: Real>> Scratch<V> {
     fn new(sizes: &Sizes, states: usize, lambda: bool) -> Self {
         let n = sizes.qubits;
         let zero = Element::<V>::zero();
@@ -78,7 +78,7 @@ impl<V: Lanes> Scratch<V> {
 }
 
 impl Sizes {
-    fn new<V: Lanes>(circuits: &Circuits) -> Self {
+    fn new<V: Vector<Elem: Real>>(circuits: &Circuits) -> Self {
         let top = product::top_qubits(circuits.qubits);
         Self {
             qubits: circuits.qubits,
@@ -95,36 +95,9 @@ pub(super) fn fits(qubits: usize, lanes: usize) -> bool {
     qubits >= 3 && 1 << (qubits - 2) >= lanes
 }
 
-/// As many elements of `value` as there is room for in `row` from `at` on.
-#[inline(always)]
-fn put<V: Lanes>(row: &mut [Element<V>], at: usize, value: V) {
-    if at + V::LANES <= row.len() {
-        value.store(&mut row[at..]);
-    } else if at < row.len() {
-        let mut all = [Element::<V>::zero(); 16];
-        value.store(&mut all);
-        let room = row.len() - at;
-        row[at..].copy_from_slice(&all[..room]);
-    }
-}
-
-/// A vector from `row`, zeros behind its end.
-#[inline(always)]
-fn get<V: Lanes>(row: &[Element<V>], at: usize) -> V {
-    if at + V::LANES <= row.len() {
-        V::load(&row[at..])
-    } else {
-        let mut all = [Element::<V>::zero(); 16];
-        if at < row.len() {
-            all[..row.len() - at].copy_from_slice(&row[at..]);
-        }
-        V::load(&all)
-    }
-}
-
 /// Row k of `rows` from the angles of circuit `run[k]`.
 #[inline(always)]
-pub(super) fn forward<V: Lanes>(
+pub(super) fn forward<V: Vector<Elem: Real>>(
     circuits: &Circuits,
     theta: &[Element<V>],
     run: &[usize],
@@ -166,19 +139,17 @@ pub(super) fn forward<V: Lanes>(
                 Readout::Real => a.re,
                 Readout::Probability => a.im.mul_add(a.im, a.re.mul(a.re)),
             };
-            put(row, v * V::LANES, read(lo).mul_add(scale, offset));
-            put(
-                row,
-                (v + sizes.state / 2) * V::LANES,
-                read(hi).mul_add(scale, offset),
-            );
+            read(lo).mul_add(scale, offset).to_part(row, v * V::LANES);
+            read(hi)
+                .mul_add(scale, offset)
+                .to_part(row, (v + sizes.state / 2) * V::LANES);
         }
     }
 }
 
 /// The gradient of circuit `c`'s angles from row `r` of `rows`, for each `(c, r)` of `run`.
 #[inline(always)]
-pub(super) fn backward<V: Lanes>(
+pub(super) fn backward<V: Vector<Elem: Real>>(
     circuits: &Circuits,
     theta: &[Element<V>],
     rows: &[Element<V>],
@@ -239,7 +210,7 @@ pub(super) fn backward<V: Lanes>(
 
 /// The state before the last CNOT of the first block, at `at` of `states`.
 #[inline(always)]
-fn product_state<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>, at: usize) {
+fn product_state<V: Vector<Elem: Real>>(sizes: &Sizes, scratch: &mut Scratch<V>, at: usize) {
     product_parts(sizes, scratch);
     let state = &mut scratch.states[at..at + sizes.state];
     let top = &scratch.levels[0][1 << sizes.top..];
@@ -254,7 +225,7 @@ fn product_state<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>, at: usize) {
 
 /// The products of the top and of the bottom qubits.
 #[inline(always)]
-fn product_parts<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>) {
+fn product_parts<V: Vector<Elem: Real>>(sizes: &Sizes, scratch: &mut Scratch<V>) {
     let n = sizes.qubits;
     qubit_vectors(
         &scratch.sin[..2 * n],
@@ -268,7 +239,10 @@ fn product_parts<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>) {
     let (straight, back) = scratch.bottom.split_at_mut(sizes.bottom);
     for (v, (b, r)) in straight.iter_mut().zip(back.iter_mut().rev()).enumerate() {
         let at = 2 * v * V::LANES;
-        let (re, im) = V::deinterleave(V::load(&flat[at..]), V::load(&flat[at + V::LANES..]));
+        let (re, im) = V::deinterleave(
+            V::from_slice(&flat[at..]),
+            V::from_slice(&flat[at + V::LANES..]),
+        );
         *b = Amp { re, im };
         *r = b.reverse();
     }
@@ -276,7 +250,11 @@ fn product_parts<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>) {
 
 /// From `lambda[0]`, the gradient of the product state, to the angles of the first block.
 #[inline(always)]
-fn product_back<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>, grad: &mut [Element<V>]) {
+fn product_back<V: Vector<Elem: Real>>(
+    sizes: &Sizes,
+    scratch: &mut Scratch<V>,
+    grad: &mut [Element<V>],
+) {
     let n = sizes.qubits;
     let first = 1 << sizes.top;
     scratch.grad_bottom.fill(Amp::zero());
@@ -302,8 +280,8 @@ fn product_back<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>, grad: &mut [E
         let r = r.reverse();
         let (lo, hi) = V::interleave(b.re.add(r.re), b.im.add(r.im));
         let at = 2 * v * V::LANES;
-        lo.store(&mut flat[at..]);
-        hi.store(&mut flat[at + V::LANES..]);
+        lo.to_slice(&mut flat[at..]);
+        hi.to_slice(&mut flat[at + V::LANES..]);
     }
     let (factors, below) = scratch.factors.split_at(sizes.top);
     for (side, (factors, from)) in [(factors, 0), (below, sizes.top)].into_iter().enumerate() {
@@ -324,7 +302,7 @@ fn product_back<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>, grad: &mut [E
 
 /// `lambda[0]` from the gradient of the readout; the state lies at `at`, its last CNOT undone.
 #[inline(always)]
-fn readout_back<V: Lanes>(
+fn readout_back<V: Vector<Elem: Real>>(
     sizes: &Sizes,
     scratch: &mut Scratch<V>,
     at: usize,
@@ -341,8 +319,8 @@ fn readout_back<V: Lanes>(
     let (lo, hi) = scratch.states[at..at + sizes.state].split_at(half);
     let (out_lo, out_hi) = scratch.lambda[0].split_at_mut(half);
     for v in 0..half {
-        let g0 = get::<V>(row, v * V::LANES).mul(factor);
-        let g1 = get::<V>(row, (v + half) * V::LANES).mul(factor);
+        let g0 = V::from_part(row, v * V::LANES).mul(factor);
+        let g1 = V::from_part(row, (v + half) * V::LANES).mul(factor);
         let (a, b) = match circuits.readout {
             Readout::Real => {
                 let im = Amp::<V>::zero().im;
@@ -363,7 +341,7 @@ fn readout_back<V: Lanes>(
 
 /// One block, probabilities: they are a real Kronecker product themselves.
 #[inline(always)]
-fn probabilities<V: Lanes>(
+fn probabilities<V: Vector<Elem: Real>>(
     sizes: &Sizes,
     scratch: &mut Scratch<V>,
     scale: f64,
@@ -378,11 +356,8 @@ fn probabilities<V: Lanes>(
         let a = V::blend(V::splat(top[i] * scale), V::splat(top[i ^ flip] * scale));
         let bottom = &scratch.bottom[(i & 1) * sizes.bottom..][..sizes.bottom];
         for (v, b) in bottom.iter().enumerate() {
-            put(
-                row,
-                (i * sizes.bottom + v) * V::LANES,
-                a.mul_add(b.re, offset),
-            );
+            a.mul_add(b.re, offset)
+                .to_part(row, (i * sizes.bottom + v) * V::LANES);
         }
     }
 }
@@ -390,7 +365,7 @@ fn probabilities<V: Lanes>(
 /// Real products of the top and the bottom qubits, in the real parts of `bottom`; the levels
 /// lie in the first halves of `levels`.
 #[inline(always)]
-fn probability_parts<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>) {
+fn probability_parts<V: Vector<Elem: Real>>(sizes: &Sizes, scratch: &mut Scratch<V>) {
     let n = sizes.qubits;
     let factors: &mut [[[Element<V>; 1]; 2]] = bytemuck::cast_slice_mut(&mut scratch.factors);
     qubit_probabilities(
@@ -404,14 +379,14 @@ fn probability_parts<V: Lanes>(sizes: &Sizes, scratch: &mut Scratch<V>) {
     let flat: &[Element<V>] = &bytemuck::cast_slice(&scratch.levels[1])[1 << (n - sizes.top)..];
     let (straight, back) = scratch.bottom.split_at_mut(sizes.bottom);
     for (v, (b, r)) in straight.iter_mut().zip(back.iter_mut().rev()).enumerate() {
-        b.re = V::load(&flat[v * V::LANES..]);
+        b.re = V::from_slice(&flat[v * V::LANES..]);
         r.re = b.re.reverse();
     }
 }
 
 /// The gradient of [`probabilities`].
 #[inline(always)]
-fn probabilities_back<V: Lanes>(
+fn probabilities_back<V: Vector<Elem: Real>>(
     sizes: &Sizes,
     scratch: &mut Scratch<V>,
     scale: f64,
@@ -432,7 +407,7 @@ fn probabilities_back<V: Lanes>(
         let part = (i & 1) * sizes.bottom;
         let mut sum = zero;
         for v in 0..sizes.bottom {
-            let g = get::<V>(row, (i * sizes.bottom + v) * V::LANES);
+            let g = V::from_part(row, (i * sizes.bottom + v) * V::LANES);
             sum = g.mul_add(scratch.bottom[part + v].re, sum);
             let db = &mut scratch.grad_bottom[part + v];
             db.re = g.mul_add(a, db.re);
@@ -448,7 +423,7 @@ fn probabilities_back<V: Lanes>(
     let (straight, back) = scratch.grad_bottom.split_at(sizes.bottom);
     for (v, (b, r)) in straight.iter().zip(back.iter().rev()).enumerate() {
         b.re.add(r.re.reverse())
-            .store(&mut grads[(1 << (n - sizes.top)) + v * V::LANES..]);
+            .to_slice(&mut grads[(1 << (n - sizes.top)) + v * V::LANES..]);
     }
     let factors: &[[[Element<V>; 1]; 2]] = &bytemuck::cast_slice(&scratch.factors)[..n];
     let (above, below) = factors.split_at(sizes.top);

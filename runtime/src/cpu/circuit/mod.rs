@@ -7,19 +7,21 @@
 mod circuits;
 mod general;
 mod hqc_tf;
-mod lanes;
 mod product;
 mod rotate;
+#[cfg(test)]
+mod tests;
 mod trig;
 
 use super::call::{Call, WrongOp};
 use super::real::Real;
+use super::shared::Shared;
+use super::simd::{self, Set, Vector, Work};
 pub use circuits::{Circuits, Order, Readout};
 use general::Prepared;
 use hqcc_compiler::ops;
-use lanes::{Array, Lanes};
 use rayon::prelude::*;
-use std::any::TypeId;
+use std::marker::PhantomData;
 
 /// `circuit`: the readout of every circuit of a layer.
 pub fn circuit<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
@@ -40,8 +42,7 @@ impl Circuits {
     /// Circuits that one task takes: every thread has several tasks, none is shorter than its own overhead.
     fn per_task(&self) -> usize {
         let passes = 1 + self.blocks.saturating_sub(1) * self.qubits;
-        // Some 8192 amplitudes take a few microseconds, several times what it costs to hand a task to a thread.
-        let least = 8192 / (passes << self.qubits);
+        let least = TASK_AMPLITUDES / (passes << self.qubits);
         let tasks = 8 * rayon::current_num_threads();
         self.count.div_ceil(tasks).clamp(1, 64).max(least)
     }
@@ -68,7 +69,7 @@ impl Circuits {
         let width = COLUMNS.min(targets);
         let groups = targets.div_ceil(width);
         let plane = targets * self.used;
-        let whole = SharedSlice::new(y);
+        let whole = Shared::new(y);
         (0..positions * groups).into_par_iter().for_each_init(
             || vec![R::zero(); width * self.used],
             |rows, task| {
@@ -178,38 +179,26 @@ impl Circuits {
         }
     }
 
-    /// Runs a job with the widest vectors that the CPU has and the state fills.
+    /// Runs a job with the widest registers that the processor has and that the state fills.
     fn dispatch<R: Real, J: Job<R>>(&self, job: J) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq");
-            if wide && TypeId::of::<R>() == TypeId::of::<f32>() && hqc_tf::fits(self.qubits, 16) {
-                // SAFETY: the features were just found.
-                return unsafe { with_avx512::<f32, lanes::F32x16, _>(self, job.cast()) };
-            }
-            if wide && TypeId::of::<R>() == TypeId::of::<f64>() && hqc_tf::fits(self.qubits, 8) {
-                // SAFETY: the features were just found.
-                return unsafe { with_avx512::<f64, lanes::F64x8, _>(self, job.cast()) };
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                // SAFETY: the features were just found.
-                return unsafe { with_avx2(self, job) };
-            }
-        }
-        const FMA: bool = cfg!(target_arch = "aarch64");
-        with_arrays::<R, J, FMA>(self, job);
+        simd::run(Run {
+            circuits: self,
+            job,
+            element: PhantomData,
+        });
     }
 }
+
+/// Amplitudes, counted once for each pass over a state, that a task computes at least. They take a
+/// few microseconds, several times what it costs to hand a task to another thread.
+const TASK_AMPLITUDES: usize = 8192;
 
 /// Targets taken at once where the weight's last axis runs over targets: a cache line of f32.
 const COLUMNS: usize = 16;
 
-/// Work on the circuits of a run, in whatever vectors.
-trait Job<R: Real>: Sized {
-    /// The same job on `T`, which is `R`.
-    type Cast<T: Real>: Job<T>;
-    fn cast<T: Real>(self) -> Self::Cast<T>;
-    fn go<V: Lanes<Element = R>>(self, circuits: &Circuits);
+/// Work on the circuits of a run, in whatever registers.
+trait Job<R> {
+    fn go<V: Vector<Elem = R>>(self, circuits: &Circuits);
 }
 
 struct Forward<'a, R> {
@@ -225,91 +214,40 @@ struct Backward<'a, R> {
     grad: &'a mut [R],
 }
 
-impl<'a, R: Real> Job<R> for Forward<'a, R> {
-    type Cast<T: Real> = Forward<'a, T>;
-
-    fn cast<T: Real>(self) -> Forward<'a, T> {
-        Forward {
-            theta: bytemuck::cast_slice(self.theta),
-            run: self.run,
-            rows: bytemuck::cast_slice_mut(self.rows),
-        }
-    }
-
+impl<R: Real> Job<R> for Forward<'_, R> {
     #[inline(always)]
-    fn go<V: Lanes<Element = R>>(self, circuits: &Circuits) {
+    fn go<V: Vector<Elem = R>>(self, circuits: &Circuits) {
         hqc_tf::forward::<V>(circuits, self.theta, self.run, self.rows);
     }
 }
 
-impl<'a, R: Real> Job<R> for Backward<'a, R> {
-    type Cast<T: Real> = Backward<'a, T>;
-
-    fn cast<T: Real>(self) -> Backward<'a, T> {
-        Backward {
-            theta: bytemuck::cast_slice(self.theta),
-            rows: bytemuck::cast_slice(self.rows),
-            run: self.run,
-            grad: bytemuck::cast_slice_mut(self.grad),
-        }
-    }
-
+impl<R: Real> Job<R> for Backward<'_, R> {
     #[inline(always)]
-    fn go<V: Lanes<Element = R>>(self, circuits: &Circuits) {
+    fn go<V: Vector<Elem = R>>(self, circuits: &Circuits) {
         hqc_tf::backward::<V>(circuits, self.theta, self.rows, self.run, self.grad);
     }
 }
 
-/// # Safety
-/// The CPU has these features.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
-unsafe fn with_avx512<R: Real, V: Lanes<Element = R>, J: Job<R>>(circuits: &Circuits, job: J) {
-    job.go::<V>(circuits);
+/// A job in the widest registers that the processor has and that the state of a circuit fills.
+struct Run<'a, R, J> {
+    circuits: &'a Circuits,
+    job: J,
+    element: PhantomData<R>,
 }
 
-/// # Safety
-/// The CPU has these features.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn with_avx2<R: Real, J: Job<R>>(circuits: &Circuits, job: J) {
-    with_arrays::<R, J, true>(circuits, job);
-}
+impl<R: Real, J: Job<R>> Work for Run<'_, R, J> {
+    type Output = ();
 
-#[inline(always)]
-fn with_arrays<R: Real, J: Job<R>, const FMA: bool>(circuits: &Circuits, job: J) {
-    match circuits.qubits {
-        3 => job.go::<Array<R, 2, FMA>>(circuits),
-        4 => job.go::<Array<R, 4, FMA>>(circuits),
-        _ => job.go::<Array<R, 8, FMA>>(circuits),
-    }
-}
-
-/// A slice that several threads write to, each in places of its own.
-struct SharedSlice<T> {
-    start: *mut T,
-    len: usize,
-}
-
-// SAFETY: it only hands out parts, whose callers promise that they do not overlap.
-unsafe impl<T: Send> Sync for SharedSlice<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Send for SharedSlice<T> {}
-
-impl<T> SharedSlice<T> {
-    fn new(slice: &mut [T]) -> Self {
-        Self {
-            start: slice.as_mut_ptr(),
-            len: slice.len(),
+    #[inline(always)]
+    fn run<S: Set>(self) {
+        let Self { circuits, job, .. } = self;
+        match circuits.qubits {
+            3 => job.go::<S::Few<R, 2>>(circuits),
+            4 => job.go::<S::Few<R, 4>>(circuits),
+            qubits if hqc_tf::fits(qubits, R::Wide::<S>::LANES) => {
+                job.go::<R::Wide<S>>(circuits);
+            }
+            _ => job.go::<S::Few<R, 8>>(circuits),
         }
-    }
-
-    /// # Safety
-    /// No other live part overlaps this one.
-    #[allow(clippy::mut_from_ref)] // the point of the type; see its safety section
-    unsafe fn part(&self, at: usize, len: usize) -> &mut [T] {
-        assert!(at + len <= self.len);
-        // SAFETY: in bounds, and exclusive by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
     }
 }

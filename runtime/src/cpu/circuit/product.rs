@@ -8,8 +8,8 @@
 //! N-1 -> 0, which exchanges odd amplitudes between the two halves, is left to the reader of the
 //! state. The gradient walks the same tree backwards.
 
-use super::lanes::Lanes;
 use crate::cpu::real::Real;
+use crate::cpu::simd::Vector;
 use num_traits::Zero;
 
 /// Complex vectors: split into real and imaginary parts.
@@ -19,15 +19,15 @@ pub(super) struct Amp<V> {
     pub im: V,
 }
 
-impl<V: Lanes> Amp<V> {
+impl<V: Vector<Elem: Real>> Amp<V> {
     #[inline(always)]
     pub fn zero() -> Self {
-        let zero = V::splat(V::Element::zero());
+        let zero = V::splat(V::Elem::zero());
         Self { re: zero, im: zero }
     }
 
     #[inline(always)]
-    pub fn splat(x: [V::Element; 2]) -> Self {
+    pub fn splat(x: [V::Elem; 2]) -> Self {
         Self {
             re: V::splat(x[0]),
             im: V::splat(x[1]),
@@ -167,11 +167,13 @@ pub(super) fn shrink<S: Scalar>(
     }
 }
 
-/// How many of `qubits` count as top: at most 32 amplitudes lie below, or all but four.
+/// How many of `qubits` count as top: at most 2^[`BOTTOM`] amplitudes are below, and the top has two qubits at least.
 pub(super) fn top_qubits(qubits: usize) -> usize {
     qubits.saturating_sub(BOTTOM).max(2)
 }
 
+/// Most bottom qubits: 32 complex amplitudes are four registers of AVX-512 in single precision, which stay in registers
+/// while the amplitudes of the top qubits pass by.
 const BOTTOM: usize = 5;
 
 /// `RX RY |+>` of each qubit, from sine and cosine of the half angles (RY's first, then RX's).

@@ -7,9 +7,9 @@
 //! shuffle that the pass needs anyway. What is left of the ring, N-1 -> 0, exchanges odd lanes of
 //! the two halves; the next block's first pass or the readout does so.
 
-use super::lanes::Lanes;
 use super::product::Amp;
 use crate::cpu::real::Real;
+use crate::cpu::simd::Vector;
 use num_traits::Zero;
 
 /// RX(x) RY(y) as `[[a - ib, -c - id], [c - id, a + ib]]`.
@@ -21,9 +21,9 @@ pub(super) struct Turn<V> {
     d: V,
 }
 
-impl<V: Lanes> Turn<V> {
+impl<V: Vector<Elem: Real>> Turn<V> {
     #[inline(always)]
-    pub fn new([sy, cy, sx, cx]: [V::Element; 4]) -> Self {
+    pub fn new([sy, cy, sx, cx]: [V::Elem; 4]) -> Self {
         Self {
             a: V::splat(cx * cy),
             b: V::splat(sx * sy),
@@ -34,7 +34,7 @@ impl<V: Lanes> Turn<V> {
 
     /// The transposed matrix.
     #[inline(always)]
-    pub fn transposed([sy, cy, sx, cx]: [V::Element; 4]) -> Self {
+    pub fn transposed([sy, cy, sx, cx]: [V::Elem; 4]) -> Self {
         Self {
             c: V::splat(-cx * sy),
             ..Self::new([sy, cy, sx, cx])
@@ -62,7 +62,11 @@ impl<V: Lanes> Turn<V> {
 }
 
 #[inline(always)]
-fn both<V: Lanes>(a: Amp<V>, b: Amp<V>, f: impl Fn(V, V) -> (V, V)) -> (Amp<V>, Amp<V>) {
+fn both<V: Vector<Elem: Real>>(
+    a: Amp<V>,
+    b: Amp<V>,
+    f: impl Fn(V, V) -> (V, V),
+) -> (Amp<V>, Amp<V>) {
     let (re0, re1) = f(a.re, b.re);
     let (im0, im1) = f(a.im, b.im);
     (Amp { re: re0, im: im0 }, Amp { re: re1, im: im1 })
@@ -70,13 +74,17 @@ fn both<V: Lanes>(a: Amp<V>, b: Amp<V>, f: impl Fn(V, V) -> (V, V)) -> (Amp<V>, 
 
 /// The CNOT N-1 -> 0 on a vector of each half of the state.
 #[inline(always)]
-pub(super) fn close_ring<V: Lanes>(lo: Amp<V>, hi: Amp<V>) -> (Amp<V>, Amp<V>) {
+pub(super) fn close_ring<V: Vector<Elem: Real>>(lo: Amp<V>, hi: Amp<V>) -> (Amp<V>, Amp<V>) {
     both(lo, hi, |a, b| (V::blend(a, b), V::blend(b, a)))
 }
 
 /// The pass of one qubit. `FIRST`: it is qubit 0.
 #[inline(always)]
-pub(super) fn pass<V: Lanes, const FIRST: bool>(x: &[Amp<V>], y: &mut [Amp<V>], turn: Turn<V>) {
+pub(super) fn pass<V: Vector<Elem: Real>, const FIRST: bool>(
+    x: &[Amp<V>],
+    y: &mut [Amp<V>],
+    turn: Turn<V>,
+) {
     let (lo, hi) = x.split_at(x.len() / 2);
     for ((out, &a), &b) in y.chunks_exact_mut(2).zip(lo).zip(hi) {
         let (a, b) = if FIRST { close_ring(a, b) } else { (a, b) };
@@ -93,17 +101,17 @@ pub(super) fn pass<V: Lanes, const FIRST: bool>(x: &[Amp<V>], y: &mut [Amp<V>], 
 /// `before`, that of its input `x`; returns the gradients of the RY and RX angles. `turn` is the
 /// transposed matrix, `[sy, cy]` belong to the whole angle of RY.
 #[inline(always)]
-pub(super) fn pass_back<V: Lanes, const FIRST: bool>(
+pub(super) fn pass_back<V: Vector<Elem: Real>, const FIRST: bool>(
     x: &[Amp<V>],
     after: &[Amp<V>],
     before: &mut [Amp<V>],
     turn: Turn<V>,
-    [sy, cy]: [V::Element; 2],
-) -> (V::Element, V::Element) {
+    [sy, cy]: [V::Elem; 2],
+) -> (V::Elem, V::Elem) {
     let half = x.len() / 2;
     let (lo, hi) = x.split_at(half);
     let (out_lo, out_hi) = before.split_at_mut(half);
-    let zero = V::splat(V::Element::zero());
+    let zero = V::splat(V::Elem::zero());
     // Sums of Re(l1 p0), -Re(l0 p1), Im(l0 p1), Im(l1 p0), Im(l0 p0), -Im(l1 p1).
     let mut sum = [zero; 6];
     for ((((g, &p0), &p1), out0), out1) in after
@@ -128,7 +136,7 @@ pub(super) fn pass_back<V: Lanes, const FIRST: bool>(
         sum[5] = l1.im.neg_mul_add(p1.re, l1.re.neg_mul_add(p1.im, sum[5]));
         (*out0, *out1) = if FIRST { close_ring(l0, l1) } else { (l0, l1) };
     }
-    let half = V::Element::of(0.5);
+    let half = V::Elem::of(0.5);
     let (y, x, z) = (
         sum[0].add(sum[1]).sum() * half,
         sum[2].add(sum[3]).sum() * half,
