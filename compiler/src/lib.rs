@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod dot;
 pub mod elaborate;
 pub mod experiment;
+pub mod fault;
 pub mod generation;
 pub mod graph;
 pub mod measures;

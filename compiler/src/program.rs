@@ -24,7 +24,7 @@ pub struct Program {
 /// One graph to evaluate, for one batch size and one image size.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
-    /// The graph before fusion, which the CPU executor walks.
+    /// The graph before fusion; each executor joins what it has kernels for.
     pub graph: Graph,
 }
 

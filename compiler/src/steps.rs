@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Graph, Input, NodeId, Phase, verify};
 use crate::ops;
 use crate::passes::autodiff::{self, AutodiffError};
-use crate::passes::fuse;
+use crate::passes::fuse::fuse;
 use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
 use crate::passes::parts;
 use crate::passes::readout;
 use crate::passes::rewrite::{self, RewriteError, Rule};
 use crate::passes::simplify::simplify;
-use crate::plan::{LowerError, Plan};
+use crate::plan::{self, LowerError, Plan};
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Name of the input that carries the mask or the class numbers, `f32[N, 1, H, W]`.
@@ -223,18 +223,13 @@ pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepErro
     Ok(Some(graph))
 }
 
-/// What a GPU runs for a graph: its element-wise chains fused, then lowered to kernels.
+/// What a GPU runs for a graph: its element-wise chains joined, then lowered to kernels.
 ///
 /// # Errors
 /// An op without a kernel, or a tensor too large to index.
 pub fn plan(graph: &Graph) -> Result<Plan, LowerError> {
-    let fused = fuse::fuse(graph).map_err(|source| LowerError::Shape {
-        node: "fuse".to_owned(),
-        source,
-    })?;
-    Plan::new(&fused, |op| {
-        ops::lowering(op).or_else(|| fuse::lowering(op))
-    })
+    let fusions = fuse(graph, &plan::capabilities())?;
+    Plan::new(graph, &fusions, ops::lowering)
 }
 
 fn keep_only(graph: &mut Graph, names: &[&str]) {

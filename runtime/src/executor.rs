@@ -148,6 +148,9 @@ pub enum ExecutorError {
         /// The node.
         node: String,
     },
+    /// A fault of hqcc.
+    #[error(transparent)]
+    Fault(#[from] hqcc_compiler::fault::Fault),
     /// The driver refused a kernel or a command.
     #[error("{device}: {message} (node `{node}`, kernel `{kernel}`)")]
     Kernel {

@@ -138,10 +138,10 @@ impl Case {
         executor.run("case", &inputs).unwrap()
     }
 
-    /// Outputs of a step, and the state after it, on both executors within `tolerance` of the largest value.
+    /// Outputs of a step, and the state after it, on the GPU and on the plain CPU executor within `tolerance` of the largest value.
     pub fn agree(&self, what: &str, tolerance: f32) {
         let Some(mut gpu) = gpu() else { return };
-        let mut cpu = CpuExecutor::<f32>::new();
+        let mut cpu = CpuExecutor::<f32>::plain();
         self.load(&mut gpu);
         self.load(&mut cpu);
         let (found, expected) = (self.step(&mut gpu), self.step(&mut cpu));

@@ -10,16 +10,16 @@ use crate::common::Case;
 
 /// Replays the plan: every read must find the bytes that the last writer of that very buffer left.
 pub fn replay(plan: &Plan) {
-    let mut owner = vec![None; plan.slots.len()];
+    let mut owner = vec![None; plan.memory.slots.len()];
     for dispatch in &plan.dispatches {
         let kernel = &plan.kernels[dispatch.kernel];
         let mut slots = Vec::new();
         for (binding, &at) in kernel.bindings.iter().zip(&dispatch.buffers) {
-            let buffer = &plan.buffers[at];
+            let buffer = &plan.memory.buffers[at];
             let Storage::Slot { slot } = buffer.storage else {
                 continue;
             };
-            assert!(plan.slots[slot] >= buffer.bytes);
+            assert!(plan.memory.slots[slot] >= buffer.bytes);
             if binding.access == hqcc_compiler::wgsl::Access::Read {
                 assert_eq!(
                     owner[slot],
@@ -32,7 +32,7 @@ pub fn replay(plan: &Plan) {
             slots.push((slot, at));
         }
         for (binding, &at) in kernel.bindings.iter().zip(&dispatch.buffers) {
-            let Storage::Slot { slot } = plan.buffers[at].storage else {
+            let Storage::Slot { slot } = plan.memory.buffers[at].storage else {
                 continue;
             };
             if binding.access == hqcc_compiler::wgsl::Access::ReadWrite {
@@ -46,8 +46,8 @@ pub fn replay(plan: &Plan) {
             }
         }
     }
-    for port in plan.outputs.values() {
-        if let Storage::Slot { slot } = plan.buffers[port.buffer].storage {
+    for port in plan.memory.outputs.values() {
+        if let Storage::Slot { slot } = plan.memory.buffers[port.buffer].storage {
             assert_eq!(owner[slot], Some(port.buffer), "an output was overwritten");
         }
     }
@@ -85,7 +85,7 @@ proptest! {
         case.graph.prune();
         let plan = steps::plan(&case.graph).unwrap();
         replay(&plan);
-        let all: u64 = plan.buffers.iter().filter(|b| matches!(b.storage, Storage::Slot { .. })).map(|b| b.bytes).sum();
-        prop_assert!(plan.slots.iter().sum::<u64>() <= all);
+        let all: u64 = plan.memory.buffers.iter().filter(|b| matches!(b.storage, Storage::Slot { .. })).map(|b| b.bytes).sum();
+        prop_assert!(plan.memory.slots.iter().sum::<u64>() <= all);
     }
 }

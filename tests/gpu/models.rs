@@ -123,19 +123,20 @@ fn the_unet_step_of_the_paper_needs_less_memory_than_its_tensors() {
     );
     println!(
         "state {} MB, working {} MB",
-        plan.state_bytes() >> 20,
-        plan.working_bytes() >> 20
+        plan.memory.state_bytes() >> 20,
+        plan.memory.working_bytes() >> 20
     );
     let slots = plan
+        .memory
         .buffers
         .iter()
         .filter(|b| matches!(b.storage, Storage::Slot { .. }));
     let all: u64 = slots.map(|buffer| buffer.bytes).sum();
     // Parameters, two moments each, and running statistics.
-    assert!(plan.state_bytes() > 3 * 4 * 31_036_481);
+    assert!(plan.memory.state_bytes() > 3 * 4 * 31_036_481);
     assert!(
-        plan.slots.iter().sum::<u64>() * 2 < all,
+        plan.memory.slots.iter().sum::<u64>() * 2 < all,
         "{} of {all}",
-        plan.slots.iter().sum::<u64>()
+        plan.memory.slots.iter().sum::<u64>()
     );
 }

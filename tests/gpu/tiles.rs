@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hqcc::Tensor;
 use hqcc::executor::Executor;
-use hqcc_compiler::plan::{Buffer, Dispatch, Plan, Port, Product, Storage, Tiling};
+use hqcc_compiler::plan::{Buffer, Dispatch, Memory, Plan, Port, Product, Storage, Tiling};
 use hqcc_compiler::tensor_type::TensorType;
 use hqcc_compiler::wgsl::{reflect, render};
 use serde_json::json;
@@ -32,26 +32,30 @@ fn plan(tiling: &Tiling, [m, n, k]: [usize; 3], [transpose_a, transpose_b]: [boo
         name: name.to_owned(),
     };
     let side = |x, y, swap| if swap { [y, x] } else { [x, y] };
-    Plan {
-        kernels: vec![kernel],
+    let memory = Memory {
         buffers: vec![
             buffer("a", m * k, input("a")),
             buffer("b", k * n, input("b")),
             buffer("y", m * n, Storage::Slot { slot: 0 }),
         ],
         slots: vec![(m * n * 4) as u64],
-        dispatches: vec![Dispatch {
-            node: "product".to_owned(),
-            kernel: 0,
-            buffers: vec![0, 1, 2],
-            groups: tiling.groups(1),
-        }],
         inputs: BTreeMap::from([
             ("a".to_owned(), port(0, side(m, k, transpose_a))),
             ("b".to_owned(), port(1, side(k, n, transpose_b))),
         ]),
         outputs: BTreeMap::from([("y".to_owned(), port(2, [m, n]))]),
         states: BTreeMap::new(),
+    };
+    Plan {
+        fusions: Vec::new(),
+        kernels: vec![kernel],
+        dispatches: vec![Dispatch {
+            node: "product".to_owned(),
+            kernel: 0,
+            buffers: vec![0, 1, 2],
+            groups: tiling.groups(1),
+        }],
+        memory,
     }
 }
 

@@ -200,7 +200,7 @@ fn a_two_layer_net_trains_as_on_the_cpu() {
 fn a_small_unet_steps_as_on_the_cpu() {
     let Some(mut gpu) = gpu() else { return };
     let mut case = unet(8, 16);
-    let mut cpu = CpuExecutor::<f32>::new();
+    let mut cpu = CpuExecutor::<f32>::plain();
     let expected = losses(&mut case, &mut cpu, 3);
     let found = losses(&mut case, &mut gpu, 3);
     for (step, (a, b)) in found.iter().zip(&expected).enumerate() {

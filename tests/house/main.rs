@@ -38,7 +38,7 @@ const ORDER: Order = &[
     "compiler/graph compiler/quantum compiler/wgsl",
     "compiler/tensor_type",
     "compiler/names compiler/syntax",
-    "compiler/diagnostic compiler/cases compiler/codes",
+    "compiler/diagnostic compiler/cases compiler/codes compiler/fault",
     "compiler/syntax/span",
 ];
 

@@ -1,6 +1,7 @@
 //! The networks of `models/`: against their originals, their counts, and that they train.
 
 mod counts;
+mod joined;
 mod parity;
 mod reference;
 mod training;

@@ -28,7 +28,7 @@ const BATCH: usize = 4;
 const SEED: u64 = 3;
 
 /// The experiments and the settings that make them small.
-const EXPERIMENTS: [(&str, &[&str]); 5] = [
+pub const EXPERIMENTS: [(&str, &[&str]); 5] = [
     ("qunet.hqc", &["model.base=4"]),
     (
         "qunetpp.hqc",

@@ -300,7 +300,11 @@ impl Drawing {
             let beside = graph.op::<Input>(id).is_some() && graph.ty(id).layout == Layout::Plain;
             options.nodes || !beside
         });
-        let places = places(graph, &ids, options.nodes);
+        let shown: Vec<NodeId> = ids
+            .iter()
+            .map(|id| options.joined.get(id).copied().unwrap_or(*id))
+            .collect();
+        let places = places(graph, &shown, options.nodes);
         // Graphviz (2.43) fails on clusters of a whole training step: gradients and updates lie in none, and nothing does
         // where boxes stand for blocks, which then read each other both ways.
         let step = ids
@@ -311,8 +315,9 @@ impl Drawing {
         let mut contents: Vec<Content> = Vec::new();
         let mut at_of: BTreeMap<String, usize> = BTreeMap::new();
         let mut figure_of: BTreeMap<NodeId, usize> = BTreeMap::new();
-        for (&id, Place { path, layer }) in ids.iter().zip(&places) {
+        for ((&id, &shown), Place { path, layer }) in ids.iter().zip(&shown).zip(&places) {
             let node = graph.node(id);
+            let phase = graph.node(shown).origin.phase;
             let cut = depth.min(path.len());
             let leaf = graph.inputs(id).is_empty() && (cut > *layer || node.op.name() == "input");
             let stands = match () {
@@ -321,8 +326,7 @@ impl Drawing {
                 () if cut > *layer => Stands::Node,
                 () => Stands::Layer,
             };
-            let clustered =
-                node.origin.phase == Phase::Forward && !(step && options.depth.is_some());
+            let clustered = phase == Phase::Forward && !(step && options.depth.is_some());
             let colour = fill(graph, id);
             let key = path[..cut].join(".");
             let at = *at_of.entry(key.clone()).or_insert_with(|| {
@@ -330,7 +334,7 @@ impl Drawing {
                     true => (path[..cut - 1].to_vec(), path[cut - 1].clone()),
                     false => (Vec::new(), key.clone()),
                 };
-                let plain = if node.origin.phase == Phase::Forward {
+                let plain = if phase == Phase::Forward {
                     PLAIN
                 } else {
                     colour

@@ -1,7 +1,9 @@
 //! How a graph is drawn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+
+use crate::graph::NodeId;
 
 /// How a graph is drawn.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,8 @@ pub struct DotOptions {
     pub depth: Option<NonZeroUsize>,
     /// Show every node, parameters and inner nodes of layers too.
     pub nodes: bool,
+    /// Nodes that a kernel computes together with the one that gives its result, whose box they share.
+    pub joined: BTreeMap<NodeId, NodeId>,
     /// Nodes to mark as added, by name (a diff).
     pub added: BTreeSet<String>,
     /// Nodes of an earlier graph that are gone, by name.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Op;
+use super::{Graph, NodeId, Op};
 use crate::op_identity;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -102,6 +102,14 @@ pub struct Parameter {
     /// Set on the weight of a layer, the tensor that a circuit can generate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<WeightKind>,
+}
+
+/// Whether a node comes from outside the graph.
+pub fn is_leaf(graph: &Graph, id: NodeId) -> bool {
+    let op = &graph.node(id).op;
+    op.downcast::<Input>().is_some()
+        || op.downcast::<Constant>().is_some()
+        || op.downcast::<Parameter>().is_some()
 }
 
 impl Op for Input {

@@ -4,15 +4,16 @@
 //! (`enc1.conv1.weight`), so that the same text names the checkpoint entry, the DOT node and the error.
 
 mod backward;
+mod fusion;
 mod leaf;
 mod op;
+mod order;
 mod origin;
 mod patch;
 mod scalar;
 mod verify;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -21,8 +22,13 @@ use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
 pub use backward::{Backward, Gradient};
-pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind};
+pub use fusion::{
+    Capabilities, ChainLimits, Fusion, Link, LinkInput, NamedFusion, NamedLink, Pattern,
+    PatternInput, PatternLink,
+};
+pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind, is_leaf};
 pub use op::{Op, attributes_of};
+pub(crate) use order::ordered;
 pub use origin::{Origin, Phase, Role};
 pub use patch::{Changes, Patch};
 pub use scalar::{Read, Scalar};
@@ -370,7 +376,7 @@ impl Graph {
     /// # Errors
     /// The nodes on a cycle.
     pub fn topological(&self) -> Result<Vec<NodeId>, Vec<NodeId>> {
-        self.order(|id| self.inputs(id), |id| Reverse((false, id)))
+        self.order(|id| self.inputs(id), |_| false)
     }
 
     /// All nodes, each after its inputs, and each node that overwrites another one after all other readers of
@@ -389,46 +395,29 @@ impl Graph {
             }
             before
         };
-        self.order(before, |id| {
-            Reverse((self.node(id).op.overwrites().is_empty(), id))
-        })
+        self.order(before, |id| self.node(id).op.overwrites().is_empty())
     }
 
+    /// All nodes, each after those that `before` gives for it; of several that are ready, one that is not `late`, and then the
+    /// one that was created first.
     fn order(
         &self,
         before: impl Fn(NodeId) -> Vec<NodeId>,
-        key: impl Fn(NodeId) -> Reverse<(bool, NodeId)>,
+        late: impl Fn(NodeId) -> bool,
     ) -> Result<Vec<NodeId>, Vec<NodeId>> {
-        let mut after: Vec<Vec<NodeId>> = vec![Vec::new(); self.capacity()];
-        let mut waits = vec![0usize; self.capacity()];
-        for id in self.ids() {
-            let mut before = before(id);
-            before.sort_unstable();
-            before.dedup();
-            waits[id.index()] = before.len();
-            for earlier in before {
-                after[earlier.index()].push(id);
-            }
+        let ids: Vec<NodeId> = self.ids().collect();
+        let mut place = vec![0; self.capacity()];
+        for (at, id) in ids.iter().enumerate() {
+            place[id.index()] = at;
         }
-        let mut ready: BinaryHeap<_> = self
-            .ids()
-            .filter(|id| waits[id.index()] == 0)
-            .map(&key)
-            .collect();
-        let mut order = Vec::with_capacity(self.len());
-        while let Some(Reverse((_, id))) = ready.pop() {
-            order.push(id);
-            for &later in &after[id.index()] {
-                waits[later.index()] -= 1;
-                if waits[later.index()] == 0 {
-                    ready.push(key(later));
-                }
-            }
-        }
-        if order.len() == self.len() {
-            Ok(order)
-        } else {
-            Err(self.ids().filter(|id| waits[id.index()] > 0).collect())
+        let before = |at: usize| {
+            let before = before(ids[at]).into_iter();
+            before.map(|id| place[id.index()]).collect()
+        };
+        let named = |order: Vec<usize>| order.into_iter().map(|at| ids[at]).collect();
+        match ordered(ids.len(), before, |at| late(ids[at])) {
+            Ok(order) => Ok(named(order)),
+            Err(waiting) => Err(named(waiting)),
         }
     }
 }

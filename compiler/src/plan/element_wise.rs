@@ -4,27 +4,45 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Groups, Index, LowerError, Lowering, Operand, merge};
-use crate::graph::{Read, Scalar};
+use crate::graph::{Capabilities, ChainLimits, Fusion, Graph, LinkInput, Read, Scalar};
 use crate::tensor_type::TensorType;
 use crate::wgsl::render_function;
 
-/// Where a step of a chain takes an argument from.
+/// Values that a chain reads at most: with its output they stay within the default limit of eight buffers. An input may
+/// be bound twice (as vectors and as single elements), which this leaves room for.
+const INPUTS: usize = 5;
+
+/// Ops of a chain at most.
+const LINKS: usize = 16;
+
+/// What the kernels written here compute at once: chains of element-wise ops.
+pub fn capabilities() -> Capabilities {
+    Capabilities {
+        chains: Some(ChainLimits {
+            inputs: INPUTS,
+            links: LINKS,
+        }),
+        patterns: Vec::new(),
+    }
+}
+
+/// Where a scalar function takes an argument from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Argument {
-    /// A place in an input of the kernel.
-    Input(usize, Read),
-    /// The result of an earlier step.
-    Step(usize),
+enum Argument {
+    /// An element of an input of the kernel.
+    Element(usize, Read),
+    /// The result of an earlier function.
+    Result(usize),
 }
 
 /// One scalar function of a chain.
-pub(crate) struct Step {
+struct ScalarCall {
     /// The op that it belongs to.
-    pub(crate) op: String,
+    op: String,
     /// Constants of its text.
-    pub(crate) constants: Value,
+    constants: Value,
     /// Its arguments, in order.
-    pub(crate) arguments: Vec<Argument>,
+    arguments: Vec<Argument>,
 }
 
 #[derive(Serialize)]
@@ -55,23 +73,47 @@ impl Lowering<'_> {
         let arguments = scalar
             .arguments
             .into_iter()
-            .map(|(input, read)| Argument::Input(input, read))
+            .map(|(input, read)| Argument::Element(input, read))
             .collect();
-        let step = Step {
+        let call = ScalarCall {
             op: self.op().to_owned(),
             constants: scalar.constants,
             arguments,
         };
-        self.chain(&[step])
+        self.chain(&[call])
+    }
+
+    /// Lowers joined element-wise nodes, whose values stay in registers.
+    ///
+    /// # Errors
+    /// A node that is not element-wise, or a function whose text is faulty.
+    pub(super) fn fusion(&mut self, graph: &Graph, fusion: &Fusion) -> Result<(), LowerError> {
+        let mut calls = Vec::with_capacity(fusion.links().len());
+        for link in fusion.links() {
+            let op = &graph.node(link.node).op;
+            let scalar = op
+                .scalar(&graph.input_types(link.node))
+                .ok_or_else(|| self.no_kernel())?;
+            let argument = |&(slot, read): &(usize, Read)| match link.inputs[slot] {
+                LinkInput::Outer(input) => Argument::Element(input, read),
+                LinkInput::Link(earlier) => Argument::Result(earlier),
+            };
+            calls.push(ScalarCall {
+                op: op.name().to_owned(),
+                arguments: scalar.arguments.iter().map(argument).collect(),
+                constants: scalar.constants,
+            });
+        }
+        self.chain(&calls)
     }
 
     /// Lowers a chain of scalar functions; the last one gives the output.
-    pub(crate) fn chain(&mut self, steps: &[Step]) -> Result<(), LowerError> {
+    fn chain(&mut self, chain: &[ScalarCall]) -> Result<(), LowerError> {
         let output = self.output().clone();
         let mut reads: Vec<(usize, Read)> = Vec::new();
-        for step in steps {
-            for argument in &step.arguments {
-                if let Argument::Input(at, read) = *argument
+        for call in chain {
+            for argument in &call.arguments {
+                if let Argument::Element(at, read) = *argument
                     && !reads.contains(&(at, read))
                 {
                     reads.push((at, read));
@@ -108,26 +150,24 @@ impl Lowering<'_> {
         }
         let mut functions: Vec<String> = Vec::new();
         let mut calls = Vec::new();
-        for step in steps {
+        for call in chain {
             let known = calls.len();
-            let function = format!("{}_{known}", step.op);
-            let text = render_function(&step.op, &function, &step.constants)
+            let function = format!("{}_{known}", call.op);
+            let text = render_function(&call.op, &function, &call.constants)
                 .map_err(|error| self.kernel_error(error))?;
             functions.push(text);
-            let args = step.arguments.iter().map(|argument| match argument {
-                Argument::Input(at, read) => {
-                    let load = reads
-                        .iter()
-                        .position(|other| *other == (*at, *read))
-                        .unwrap_or_default();
-                    format!("a{load}")
+            let args = call.arguments.iter().map(|argument| match argument {
+                Argument::Element(at, read) => {
+                    let load = reads.iter().position(|other| *other == (*at, *read));
+                    load.map(|load| format!("a{load}"))
+                        .ok_or_else(|| self.fault("an element that the chain loads"))
                 }
-                Argument::Step(at) => format!("s{at}"),
+                Argument::Result(at) => Ok(format!("s{at}")),
             });
             calls.push(Call {
-                op: step.op.clone(),
+                op: call.op.clone(),
                 function,
-                args: args.collect(),
+                args: args.collect::<Result<_, _>>()?,
             });
         }
         let lanes = if vector { 4 } else { 1 };

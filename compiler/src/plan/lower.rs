@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::memory::{Lifetime, assign};
-use super::{Buffer, Dispatch, Groups, Plan, Port, Storage};
-use crate::graph::{Constant, Graph, Input, NodeId, Op, Parameter};
+use super::memory::{MemoryPlanner, Sharing};
+use super::{Dispatch, Groups, Plan};
+use crate::fault::Fault;
+use crate::graph::{Fusion, Graph, Node, Op, is_leaf};
 use crate::tensor_type::{ShapeError, TensorType};
 use crate::wgsl::{Access, Kernel, KernelError, reflect, render};
 
@@ -55,12 +56,9 @@ pub enum LowerError {
         /// Its size.
         elements: usize,
     },
-    /// Nodes that wait for each other.
-    #[error("node `{node}` overwrites what it waits for")]
-    Cycle {
-        /// One of them.
-        node: String,
-    },
+    /// A fault of hqcc.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 /// A buffer as a node sees it.
@@ -91,26 +89,14 @@ pub trait Lower: Op {
 /// Finds the kernels of an op, in a table that the plan does not know.
 pub type LowerOf = fn(&dyn Op) -> Option<&dyn Lower>;
 
-#[derive(Default)]
-struct Builder {
-    plan: Plan,
-    kernel_of: HashMap<(String, String), usize>,
-    buffer_of: HashMap<NodeId, usize>,
-}
+/// Bytes of an element on the device.
+const ELEMENT: u64 = 4;
 
-impl Builder {
-    fn buffer(&mut self, name: String, elements: usize, storage: Storage) -> usize {
-        // No binding may be empty.
-        let bytes = elements.max(1) as u64 * 4;
-        self.plan.buffers.push(Buffer {
-            name,
-            bytes,
-            storage,
-            first: usize::MAX,
-            last: 0,
-        });
-        self.plan.buffers.len() - 1
-    }
+struct Builder {
+    kernels: Vec<Kernel>,
+    kernel_of: HashMap<(String, String), usize>,
+    dispatches: Vec<Dispatch>,
+    memory: MemoryPlanner,
 }
 
 /// What an op adds its dispatches with.
@@ -148,10 +134,7 @@ impl Lowering<'_> {
     /// Memory of so many elements, for this node alone.
     pub fn scratch(&mut self, elements: usize) -> Operand {
         let name = format!("{}#{}", self.node, self.scratch.len());
-        // The slot is chosen once all lifetimes are known.
-        let at = self
-            .builder
-            .buffer(name, elements, Storage::Slot { slot: usize::MAX });
+        let at = self.builder.memory.scratch(name, elements);
         self.scratch.push(at);
         Operand::Scratch(self.scratch.len() - 1)
     }
@@ -162,6 +145,11 @@ impl Lowering<'_> {
             node: self.node.to_owned(),
             op: self.op.to_owned(),
         }
+    }
+
+    /// A fault of hqcc at this node.
+    pub(super) fn fault(&self, expected: &str) -> LowerError {
+        Fault::new("lower", self.node, expected).into()
     }
 
     /// Puts the node's name on an error about types.
@@ -198,7 +186,7 @@ impl Lowering<'_> {
             kernel: name.to_owned(),
             binding,
         };
-        let bindings = &self.builder.plan.kernels[kernel].bindings;
+        let bindings = &self.builder.kernels[kernel].bindings;
         let mut buffers = Vec::with_capacity(bindings.len());
         for binding in bindings {
             let Some((_, operand)) = operands.iter().find(|(name, _)| *name == binding.name) else {
@@ -224,13 +212,11 @@ impl Lowering<'_> {
                 operands.len()
             )));
         }
-        let now = self.builder.plan.dispatches.len();
-        for &at in &buffers {
-            let buffer = &mut self.builder.plan.buffers[at];
-            buffer.first = buffer.first.min(now);
-            buffer.last = buffer.last.max(now);
+        let now = self.builder.dispatches.len();
+        for &buffer in &buffers {
+            self.builder.memory.used(buffer, now);
         }
-        self.builder.plan.dispatches.push(Dispatch {
+        self.builder.dispatches.push(Dispatch {
             node: self.node.to_owned(),
             kernel,
             buffers,
@@ -247,8 +233,8 @@ impl Lowering<'_> {
         let wgsl = render(name, &constants).map_err(|error| self.kernel_error(error))?;
         let short = name.rsplit('/').next().unwrap_or(name);
         let kernel: Kernel = reflect(short, wgsl).map_err(|error| self.kernel_error(error))?;
-        self.builder.plan.kernels.push(kernel);
-        let at = self.builder.plan.kernels.len() - 1;
+        self.builder.kernels.push(kernel);
+        let at = self.builder.kernels.len() - 1;
         self.builder.kernel_of.insert(key, at);
         Ok(at)
     }
@@ -265,46 +251,34 @@ pub(crate) fn merge(mut base: Value, more: &Value) -> Value {
 }
 
 impl Plan {
-    /// The plan of a graph, whose ops find their kernels through `lower_of`.
+    /// The plan of a graph whose nodes run as `fusions`; ops find their kernels through `lower_of`.
     ///
     /// # Errors
     /// An op without a kernel, or a tensor too large to index.
-    pub fn new(graph: &Graph, lower_of: LowerOf) -> Result<Self, LowerError> {
-        let order = graph.schedule().map_err(|left| LowerError::Cycle {
-            node: left
-                .first()
-                .map(|&id| graph.name(id).to_owned())
-                .unwrap_or_default(),
-        })?;
-        let mut builder = Builder::default();
-        for id in order {
-            lower_node(&mut builder, graph, id, lower_of)?;
+    pub fn new(graph: &Graph, fusions: &[Fusion], lower_of: LowerOf) -> Result<Self, LowerError> {
+        for id in graph.ids().filter(|&id| is_leaf(graph, id)) {
+            check_size(graph.node(id))?;
         }
-        let mut plan = builder.plan;
-        let end = plan.dispatches.len();
-        for (name, id) in graph.outputs() {
-            let buffer = builder.buffer_of[id];
-            plan.buffers[buffer].last = end;
-            plan.outputs.insert(
-                name.clone(),
-                Port {
-                    buffer,
-                    ty: graph.ty(*id).clone(),
-                },
-            );
+        let mut builder = Builder {
+            kernels: Vec::new(),
+            kernel_of: HashMap::new(),
+            dispatches: Vec::new(),
+            memory: MemoryPlanner::new(graph, fusions, Sharing::Shared, ELEMENT)?,
+        };
+        for fusion in fusions {
+            lower_fusion(&mut builder, graph, fusion, lower_of)?;
         }
-        share_memory(&mut plan);
-        Ok(plan)
+        let joined = fusions.iter().filter(|fusion| fusion.links().len() > 1);
+        Ok(Self {
+            fusions: joined.map(|fusion| fusion.named(graph)).collect(),
+            memory: builder.memory.finish(graph, builder.dispatches.len())?,
+            kernels: builder.kernels,
+            dispatches: builder.dispatches,
+        })
     }
 }
 
-fn lower_node(
-    builder: &mut Builder,
-    graph: &Graph,
-    id: NodeId,
-    lower_of: LowerOf,
-) -> Result<(), LowerError> {
-    let node = graph.node(id);
+fn check_size(node: &Node) -> Result<(), LowerError> {
     let elements = node.ty.elements();
     if elements > u32::MAX as usize {
         return Err(LowerError::TooLarge {
@@ -312,105 +286,43 @@ fn lower_node(
             elements,
         });
     }
-    let inputs = graph.inputs(id);
-    let leaf = if graph.op::<Parameter>(id).is_some() {
-        Some(Storage::State {
-            name: node.name.clone(),
-        })
-    } else if graph.op::<Input>(id).is_some() {
-        Some(Storage::Input {
-            name: node.name.clone(),
-        })
-    } else {
-        graph.op::<Constant>(id).map(|constant| Storage::Constant {
-            value: constant.value,
-        })
-    };
-    if let Some(storage) = leaf {
-        let at = builder.buffer(node.name.clone(), elements, storage.clone());
-        let port = Port {
-            buffer: at,
-            ty: node.ty.clone(),
-        };
-        match storage {
-            Storage::State { name } => builder.plan.states.insert(name, port),
-            Storage::Input { name } => builder.plan.inputs.insert(name, port),
-            Storage::Constant { .. } | Storage::Slot { .. } => None,
-        };
-        builder.buffer_of.insert(id, at);
+    Ok(())
+}
+
+fn lower_fusion(
+    builder: &mut Builder,
+    graph: &Graph,
+    fusion: &Fusion,
+    lower_of: LowerOf,
+) -> Result<(), LowerError> {
+    let node = graph.node(fusion.result());
+    check_size(node)?;
+    if builder.memory.is_in_place(graph, fusion)? {
         return Ok(());
     }
-    let overwrites = node.op.overwrites();
-    let in_place = if node.op.is_view() {
-        Some(0)
-    } else {
-        overwrites.first().copied()
-    };
-    let output = match in_place.and_then(|at| inputs.get(at)) {
-        // A view of state is a copy: the state may change before the view is read.
-        Some(source) if !(node.op.is_view() && is_state(builder, *source)) => {
-            builder.buffer_of[source]
-        }
-        _ => builder.buffer(
-            node.name.clone(),
-            elements,
-            Storage::Slot { slot: usize::MAX },
-        ),
-    };
-    builder.buffer_of.insert(id, output);
-    let types: Vec<_> = inputs
-        .iter()
-        .map(|input| (builder.buffer_of[input], graph.ty(*input).clone()))
-        .collect();
-    let copies = node.op.is_view() && output != types[0].0;
-    if node.op.is_view() && !copies {
-        return Ok(());
+    let output = builder.memory.buffer_of(graph, fusion.result())?;
+    let mut inputs = Vec::with_capacity(fusion.inputs().len());
+    for &input in fusion.inputs() {
+        inputs.push((
+            builder.memory.buffer_of(graph, input)?,
+            graph.ty(input).clone(),
+        ));
     }
     let mut lowering = Lowering {
         builder,
         node: &node.name,
         op: node.op.name(),
-        inputs: types,
+        inputs,
         output: (output, node.ty.clone()),
-        overwrites,
+        overwrites: node.op.overwrites(),
         scratch: Vec::new(),
     };
-    if copies {
-        lowering.copy(elements)
-    } else {
-        let op = lower_of(&*node.op).ok_or_else(|| lowering.no_kernel())?;
-        op.lower(&mut lowering)
+    match fusion.single(graph) {
+        None => lowering.fusion(graph, fusion),
+        Some(op) if op.is_view() => lowering.copy(node.ty.elements()),
+        Some(op) => {
+            let op = lower_of(op).ok_or_else(|| lowering.no_kernel())?;
+            op.lower(&mut lowering)
+        }
     }
-}
-
-fn is_state(builder: &Builder, source: NodeId) -> bool {
-    matches!(
-        builder.plan.buffers[builder.buffer_of[&source]].storage,
-        Storage::State { .. }
-    )
-}
-
-/// Gives every buffer without memory of its own a slot.
-fn share_memory(plan: &mut Plan) {
-    let temporary: Vec<usize> = (0..plan.buffers.len())
-        .filter(|&at| matches!(plan.buffers[at].storage, Storage::Slot { .. }))
-        .collect();
-    let lifetimes: Vec<_> = temporary
-        .iter()
-        .map(|&at| {
-            let Buffer {
-                bytes, first, last, ..
-            } = plan.buffers[at];
-            Lifetime {
-                bytes,
-                first: first.min(last),
-                last,
-            }
-        })
-        .collect();
-    let assignment = assign(&lifetimes);
-    for (&at, &slot) in temporary.iter().zip(&assignment.slot_of) {
-        plan.buffers[at].storage = Storage::Slot { slot };
-    }
-    plan.slots = assignment.slots;
 }

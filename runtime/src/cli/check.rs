@@ -93,8 +93,8 @@ impl Cost {
         let plan = steps::plan(graph)?;
         Ok(Cost {
             flops,
-            state: plan.state_bytes(),
-            working: plan.working_bytes(),
+            state: plan.memory.state_bytes(),
+            working: plan.memory.working_bytes(),
         })
     }
 }

@@ -1,13 +1,14 @@
 //! `hqcc graph`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use hqcc_compiler::dot::{DotOptions, readable_depth, to_dot};
-use hqcc_compiler::graph::Graph;
+use hqcc_compiler::graph::{Graph, NodeId};
 use hqcc_compiler::passes::fuse::fuse;
+use hqcc_compiler::plan;
 
 use super::Failure;
 use super::args::{SourceArgs, print};
@@ -91,7 +92,13 @@ impl GraphCommand {
                 options.removed = &old - &new;
                 after
             }
-            None => staged(&experiment, self.after, batch)?,
+            None => {
+                let graph = staged(&experiment, self.after, batch)?;
+                if self.after == Stage::Fuse {
+                    options.joined = joined(&graph)?;
+                }
+                graph
+            }
         };
         if options.depth.is_none() && !options.nodes {
             let (readable, deepest) = readable_depth(&graph);
@@ -113,9 +120,18 @@ fn staged(experiment: &Experiment, stage: Stage, batch: usize) -> Result<Graph, 
     Ok(match stage {
         Stage::Source => experiment.network(batch, true)?.graph,
         Stage::Qpg => experiment.rewritten(batch, true)?.graph,
-        Stage::Autodiff => experiment.train_step(batch)?.graph,
-        Stage::Fuse => fuse(&experiment.train_step(batch)?.graph)?,
+        Stage::Autodiff | Stage::Fuse => experiment.train_step(batch)?.graph,
     })
+}
+
+/// The nodes that a GPU computes in the kernel of another one, and that one.
+fn joined(graph: &Graph) -> Result<BTreeMap<NodeId, NodeId>, Failure> {
+    let fusions = fuse(graph, &plan::capabilities())?;
+    let nodes = fusions.iter().flat_map(|fusion| {
+        let links = fusion.links().iter();
+        links.map(|link| (link.node, fusion.result()))
+    });
+    Ok(nodes.collect())
 }
 
 fn names(graph: &Graph) -> BTreeSet<String> {

@@ -260,8 +260,8 @@ fn say_memory(program: &Program, roles: &[&str], reporter: &Reporter) -> Result<
     let mut largest = (0, 0);
     for (name, entry) in &program.entries {
         if roles.contains(&name.as_str()) {
-            let plan = steps::plan(&entry.graph)?;
-            largest = largest.max((plan.bytes(), plan.state_bytes()));
+            let memory = steps::plan(&entry.graph)?.memory;
+            largest = largest.max((memory.bytes(), memory.state_bytes()));
         }
     }
     let (total, state) = largest;

@@ -265,20 +265,20 @@ pub fn batch_norm_relu<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     Ok(())
 }
 
-/// `batch_norm_sums` of `relu_grad(y, dy)`; inputs `(x, dy, stats, y)`.
+/// `relu_grad(y, dy)`, then `batch_norm_sums` of it; inputs `(y, dy, x, stats)`.
 pub fn masked_batch_norm_sums<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let op = call.op::<ops::BatchNormSums>()?;
-    let &[x, dy, stats, y] = call.inputs else {
+    let &[y, dy, x, stats] = call.inputs else {
         return Err(WrongOp);
     };
     batch_norm_sums_of::<T, true>(op.eps, [x, dy, stats, y], call.output);
     Ok(())
 }
 
-/// `batch_norm_grad_input` of `relu_grad(y, dy)`; inputs `(x, dy, stats, gamma, sums, y)`.
+/// `relu_grad(y, dy)`, then `batch_norm_grad_input` of it; inputs `(y, dy, x, stats, gamma, sums)`.
 pub fn masked_batch_norm_grad_input<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let op = call.op::<ops::BatchNormGradInput>()?;
-    let &[x, dy, stats, gamma, sums, y] = call.inputs else {
+    let &[y, dy, x, stats, gamma, sums] = call.inputs else {
         return Err(WrongOp);
     };
     batch_norm_grad_input_of::<T, true>(op, [x, dy, stats, gamma, sums, y], call.output);

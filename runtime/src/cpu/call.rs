@@ -1,12 +1,14 @@
-//! What an op's function is given.
+//! What a function is given.
+
+use std::sync::Arc;
 
 use hqcc_compiler::graph::Op;
 use hqcc_compiler::tensor_type::TensorType;
 
-/// One evaluation of a node.
+/// One evaluation of a node, or of a few joined ones.
 pub struct Call<'a, T> {
-    /// The op with its attributes.
-    pub op: &'a dyn Op,
+    /// The ops with their attributes, in order.
+    pub ops: &'a [Arc<dyn Op>],
     /// The inputs' types.
     pub types: &'a [TensorType],
     /// The inputs' values in memory order; empty where the op overwrites.
@@ -19,7 +21,7 @@ pub struct Call<'a, T> {
     pub output: &'a mut [T],
 }
 
-/// A node whose op the function it was given to does not know.
+/// A node whose op is not one that the function computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrongOp;
 
@@ -27,12 +29,12 @@ pub struct WrongOp;
 pub type Function<T> = fn(&mut Call<'_, T>) -> Result<(), WrongOp>;
 
 impl<'a, T> Call<'a, T> {
-    /// The op as its own struct.
+    /// The op `O` as its own struct.
     ///
     /// # Errors
-    /// The node has another op.
+    /// No node has this op.
     pub fn op<O: Op>(&self) -> Result<&'a O, WrongOp> {
-        self.op.downcast().ok_or(WrongOp)
+        self.ops.iter().find_map(|op| op.downcast()).ok_or(WrongOp)
     }
 
     /// `[N, C, H, W]` of input `i`.

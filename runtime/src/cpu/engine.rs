@@ -1,4 +1,4 @@
-//! The executor: walks planned graphs over slots of memory that all entries share.
+//! The executor: runs prepared entries over slots of memory that all of them share.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -6,19 +6,18 @@ use std::time::{Duration, Instant};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::tensor_type::TensorType;
 
-use super::call::Call;
-use super::plan::{Place, Plan, Step};
+use super::prepared::{Invocation, Location, Mode, Prepared, Work};
 use super::real::Real;
 use super::simd::isa;
 use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs};
 use crate::tensor::{Tensor, from_memory, to_memory};
 
-/// Time spent in one kind of step.
+/// Time spent in one kind of invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpTime {
-    /// The ops done in the step.
+    /// The ops that it computes.
     pub label: String,
-    /// Steps done.
+    /// How often it ran.
     pub count: usize,
     /// Time of all of them.
     pub time: Duration,
@@ -29,6 +28,7 @@ pub struct OpTime {
 /// The executor on this machine's processor, computing in `T`.
 pub struct CpuExecutor<T: Real = f32> {
     device: DeviceInfo,
+    mode: Mode,
     entries: BTreeMap<String, Loaded<T>>,
     state: BTreeMap<String, (TensorType, Vec<T>)>,
     slots: Vec<Vec<T>>,
@@ -36,10 +36,41 @@ pub struct CpuExecutor<T: Real = f32> {
     profile: Option<BTreeMap<String, OpTime>>,
 }
 
-/// An entry and the tensors handed in last.
+/// An entry, its constants, and the tensors handed in last.
 struct Loaded<T> {
-    plan: Plan<T>,
+    prepared: Prepared<T>,
+    constants: Vec<Vec<T>>,
     inputs: Vec<Vec<T>>,
+}
+
+impl<T: Real> Loaded<T> {
+    fn new(prepared: Prepared<T>) -> Self {
+        let filled = |&(elements, value): &(usize, f64)| vec![T::of(value); elements];
+        Self {
+            constants: prepared.constants.iter().map(filled).collect(),
+            inputs: prepared.inputs.iter().map(|_| Vec::new()).collect(),
+            prepared,
+        }
+    }
+
+    /// Takes the inputs of a step, in logical order.
+    fn hand_in(&mut self, inputs: &[(&str, &[T])]) -> Result<(), ExecutorError> {
+        for (index, (name, ty)) in self.prepared.inputs.iter().enumerate() {
+            let (_, values) = inputs
+                .iter()
+                .find(|(given, _)| given == name)
+                .ok_or_else(|| unknown("a value for input", name))?;
+            if values.len() != ty.elements() {
+                return Err(ExecutorError::Shape {
+                    name: name.clone(),
+                    expected: ty.shape.clone(),
+                    found: vec![values.len()],
+                });
+            }
+            self.inputs[index] = to_memory(ty, values);
+        }
+        Ok(())
+    }
 }
 
 impl<T: Real> Default for CpuExecutor<T> {
@@ -51,8 +82,19 @@ impl<T: Real> Default for CpuExecutor<T> {
 impl<T: Real> CpuExecutor<T> {
     /// An executor on all threads.
     pub fn new() -> Self {
+        Self::with_mode(Mode::Fused)
+    }
+
+    /// An executor that runs every node by itself, each value in memory of its own: slower and larger, and what joined
+    /// nodes and shared memory are compared with.
+    pub fn plain() -> Self {
+        Self::with_mode(Mode::Plain)
+    }
+
+    fn with_mode(mode: Mode) -> Self {
         Self {
             device: device(),
+            mode,
             entries: BTreeMap::new(),
             state: BTreeMap::new(),
             slots: Vec::new(),
@@ -61,7 +103,7 @@ impl<T: Real> CpuExecutor<T> {
         }
     }
 
-    /// Starts to measure the time of each kind of step.
+    /// Starts to measure the time of each kind of invocation.
     pub fn start_profile(&mut self) {
         self.profile = Some(BTreeMap::new());
     }
@@ -131,22 +173,9 @@ impl<T: Real> CpuExecutor<T> {
             .entries
             .get_mut(entry)
             .ok_or_else(|| unknown("an entry", entry))?;
-        for (index, (name, ty)) in loaded.plan.inputs.iter().enumerate() {
-            let (_, values) = inputs
-                .iter()
-                .find(|(given, _)| given == name)
-                .ok_or_else(|| unknown("a value for input", name))?;
-            if values.len() != ty.elements() {
-                return Err(ExecutorError::Shape {
-                    name: name.clone(),
-                    expected: ty.shape.clone(),
-                    found: vec![values.len()],
-                });
-            }
-            loaded.inputs[index] = to_memory(ty, values);
-        }
-        let mut state: Vec<Vec<T>> = loaded
-            .plan
+        loaded.hand_in(inputs)?;
+        let prepared = &loaded.prepared;
+        let mut state: Vec<Vec<T>> = prepared
             .state
             .iter()
             .map(|(name, _)| {
@@ -156,144 +185,54 @@ impl<T: Real> CpuExecutor<T> {
                     .unwrap_or_default()
             })
             .collect();
-        let mut result = Ok(());
-        for step in &loaded.plan.steps {
-            let start = Instant::now();
-            result = evaluate(step, &mut self.slots, &mut state, &loaded.inputs);
-            if let Some(profile) = &mut self.profile {
-                let time = profile.entry(step.label.clone()).or_insert_with(|| OpTime {
-                    label: step.label.clone(),
-                    count: 0,
-                    time: Duration::ZERO,
-                    flops: 0,
-                });
-                time.count += 1;
-                time.time += start.elapsed();
-                time.flops += step.flops;
-            }
-            if result.is_err() {
-                break;
-            }
-        }
-        let outputs = loaded
-            .plan
-            .outputs
-            .iter()
-            .map(|(name, ty, place)| {
-                let values = match *place {
-                    Place::Slot(slot) => &self.slots[slot],
-                    Place::State(at) => &state[at],
-                    Place::Input(at) => &loaded.inputs[at],
-                };
-                (name.clone(), from_memory(ty, &values[..ty.elements()]))
-            })
-            .collect();
-        for ((name, _), values) in loaded.plan.state.iter().zip(state) {
+        let mut work = Work {
+            slots: &mut self.slots,
+            state: &mut state,
+            inputs: &loaded.inputs,
+            constants: &loaded.constants,
+        };
+        let done = run(&prepared.invocations, &mut work, self.profile.as_mut());
+        let output = |(name, ty, location): &(String, TensorType, Location)| {
+            (name.clone(), from_memory(ty, work.values(*location, ty)))
+        };
+        let outputs = done.map(|()| prepared.outputs.iter().map(output).collect());
+        for ((name, _), values) in prepared.state.iter().zip(state) {
             if let Some((_, slot)) = self.state.get_mut(name) {
                 *slot = values;
             }
         }
-        result.map(|()| outputs)
-    }
-}
-
-/// Evaluates one step: takes what it writes out of its place, lends it the rest, and puts everything back.
-fn evaluate<T: Real>(
-    step: &Step<T>,
-    slots: &mut [Vec<T>],
-    state: &mut [Vec<T>],
-    given: &[Vec<T>],
-) -> Result<(), ExecutorError> {
-    let fault = || ExecutorError::Unsupported {
-        kind: "cpu",
-        op: step.label.clone(),
-        node: step.node.clone(),
-    };
-    let overwritten: Vec<usize> = step
-        .overwrites
-        .iter()
-        .filter_map(|&at| match step.inputs.get(at) {
-            Some(Place::State(index)) => Some(*index),
-            _ => None,
-        })
-        .collect();
-    if overwritten.len() != step.overwrites.len() {
-        return Err(fault());
-    }
-    let mut taken: Vec<Vec<T>> = overwritten
-        .iter()
-        .map(|&index| std::mem::take(&mut state[index]))
-        .collect();
-    let mut output = match step.output {
-        Place::Slot(slot) if step.overwrites.is_empty() => std::mem::take(&mut slots[slot]),
-        _ => Vec::new(),
-    };
-    let inputs: Vec<&[T]> = step
-        .inputs
-        .iter()
-        .zip(&step.types)
-        .enumerate()
-        .map(|(position, (place, ty))| match *place {
-            _ if step.overwrites.contains(&position) => &[],
-            Place::Slot(slot) => &slots[slot][..ty.elements()],
-            Place::State(at) => &state[at][..ty.elements()],
-            Place::Input(at) => &given[at][..ty.elements()],
-        })
-        .collect();
-    let len = if step.overwrites.is_empty() {
-        step.ty.elements()
-    } else {
-        0
-    };
-    let mut lent: Vec<&mut [T]> = taken.iter_mut().map(Vec::as_mut_slice).collect();
-    let done = (step.function)(&mut Call {
-        op: step.op.as_ref(),
-        types: &step.types,
-        inputs: &inputs,
-        state: &mut lent,
-        ty: &step.ty,
-        output: &mut output[..len],
-    });
-    for (index, values) in overwritten.into_iter().zip(taken) {
-        state[index] = values;
-    }
-    if let (Place::Slot(slot), true) = (step.output, step.overwrites.is_empty()) {
-        slots[slot] = output;
-    }
-    done.map_err(|_| fault())
-}
-
-impl<T: Real> Executor for CpuExecutor<T> {
-    fn device(&self) -> &DeviceInfo {
-        &self.device
+        outputs
     }
 
-    fn load(&mut self, name: &str, entry: &Entry) -> Result<(), ExecutorError> {
-        let plan = Plan::<T>::new(&entry.graph)?;
-        let grown = plan
+    /// Bytes that an entry needs beside what is there already.
+    fn needed(&self, prepared: &Prepared<T>) -> u64 {
+        let grown = prepared
             .slots
             .iter()
             .enumerate()
             .map(|(at, &need)| need.saturating_sub(self.slots.get(at).map_or(0, Vec::len)));
-        let new_state = plan
+        let new_state = prepared
             .state
             .iter()
             .filter(|(name, _)| !self.state.contains_key(name));
-        let handed_in = plan.inputs.iter().map(|(_, ty)| ty.elements());
         let elements: usize = grown.sum::<usize>()
             + new_state.map(|(_, ty)| ty.elements()).sum::<usize>()
-            + handed_in.sum::<usize>();
-        let needed = (elements * size_of::<T>()) as u64;
-        if let Some(available) = available_memory().filter(|&available| needed > available) {
-            return Err(ExecutorError::Memory {
-                entry: name.into(),
-                device: self.device.name.clone(),
-                needed,
-                available,
-                what: "memory available to this process".into(),
-            });
-        }
-        for (name, ty) in &plan.state {
+            + prepared
+                .inputs
+                .iter()
+                .map(|(_, ty)| ty.elements())
+                .sum::<usize>()
+            + prepared
+                .constants
+                .iter()
+                .map(|(elements, _)| elements)
+                .sum::<usize>();
+        (elements * size_of::<T>()) as u64
+    }
+
+    /// Adds the state that an entry brings; state that exists keeps its values.
+    fn add_state(&mut self, prepared: &Prepared<T>) -> Result<(), ExecutorError> {
+        for (name, ty) in &prepared.state {
             match self.state.get(name) {
                 Some((known, _)) if known != ty => {
                     return Err(ExecutorError::Shape {
@@ -309,16 +248,66 @@ impl<T: Real> Executor for CpuExecutor<T> {
                 }
             }
         }
-        for (at, &need) in plan.slots.iter().enumerate() {
-            if at == self.slots.len() {
-                self.slots.push(Vec::new());
-            }
-            if self.slots[at].len() < need {
-                self.slots[at] = vec![T::zero(); need];
+        Ok(())
+    }
+
+    /// Makes each slot at least as large as an entry needs it.
+    fn grow_slots(&mut self, needed: &[usize]) {
+        let count = self.slots.len().max(needed.len());
+        self.slots.resize_with(count, Vec::new);
+        for (slot, &need) in self.slots.iter_mut().zip(needed) {
+            if slot.len() < need {
+                *slot = vec![T::zero(); need];
             }
         }
-        let inputs = plan.inputs.iter().map(|_| Vec::new()).collect();
-        self.entries.insert(name.into(), Loaded { plan, inputs });
+    }
+}
+
+/// Runs invocations in order, and notes their times where a profile is wanted.
+fn run<T: Real>(
+    invocations: &[Invocation<T>],
+    work: &mut Work<'_, T>,
+    mut profile: Option<&mut BTreeMap<String, OpTime>>,
+) -> Result<(), ExecutorError> {
+    for invocation in invocations {
+        let start = Instant::now();
+        invocation.run(work)?;
+        if let Some(profile) = &mut profile {
+            let label = &invocation.label;
+            let time = profile.entry(label.clone()).or_insert_with(|| OpTime {
+                label: label.clone(),
+                count: 0,
+                time: Duration::ZERO,
+                flops: 0,
+            });
+            time.count += 1;
+            time.time += start.elapsed();
+            time.flops += invocation.flops;
+        }
+    }
+    Ok(())
+}
+
+impl<T: Real> Executor for CpuExecutor<T> {
+    fn device(&self) -> &DeviceInfo {
+        &self.device
+    }
+
+    fn load(&mut self, name: &str, entry: &Entry) -> Result<(), ExecutorError> {
+        let prepared = Prepared::<T>::new(&entry.graph, self.mode)?;
+        let needed = self.needed(&prepared);
+        if let Some(available) = available_memory().filter(|&available| needed > available) {
+            return Err(ExecutorError::Memory {
+                entry: name.into(),
+                device: self.device.name.clone(),
+                needed,
+                available,
+                what: "memory available to this process".into(),
+            });
+        }
+        self.add_state(&prepared)?;
+        self.grow_slots(&prepared.slots);
+        self.entries.insert(name.into(), Loaded::new(prepared));
         Ok(())
     }
 
@@ -347,12 +336,12 @@ impl<T: Real> Executor for CpuExecutor<T> {
             .get(entry)
             .ok_or_else(|| unknown("an entry", entry))?;
         let types: BTreeMap<String, TensorType> = loaded
-            .plan
+            .prepared
             .outputs
             .iter()
             .map(|(name, ty, _)| (name.clone(), ty.clone()))
             .collect();
-        for (name, ty) in &loaded.plan.inputs {
+        for (name, ty) in &loaded.prepared.inputs {
             if let Some((_, value)) = inputs.iter().find(|(given, _)| given == name) {
                 check_shape(name, ty, value)?;
             }

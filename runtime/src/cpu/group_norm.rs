@@ -16,9 +16,10 @@ fn of_channels<T: Real>(c: usize, groups: &[T]) -> Vec<T> {
         .collect()
 }
 
-/// Elements of a sample, its channels and twice its groups, from input `0` and the statistics in input `stats`.
-fn extents<T>(call: &Call<'_, T>, stats: usize) -> Result<[usize; 3], WrongOp> {
-    let [_, c, h, w] = call.image(0)?;
+/// Elements of a sample, its channels and twice its groups, from the feature map in input `x` and the statistics in input
+/// `stats`.
+fn extents<T>(call: &Call<'_, T>, x: usize, stats: usize) -> Result<[usize; 3], WrongOp> {
+    let [_, c, h, w] = call.image(x)?;
     let groups = call.types.get(stats).and_then(|ty| ty.shape.last());
     Ok([c * h * w, c, 2 * groups.ok_or(WrongOp)?])
 }
@@ -51,7 +52,7 @@ pub fn group_stats<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 fn normalise<T: Real, const RELU: bool>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let eps = call.op::<ops::GroupNorm>()?.eps;
-    let [sample, c, groups] = extents(call, 1)?;
+    let [sample, c, groups] = extents(call, 0, 1)?;
     let &[x, stats, gamma, beta] = call.inputs else {
         return Err(WrongOp);
     };
@@ -75,9 +76,12 @@ pub fn group_norm_relu<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
 
 fn sums<T: Real, const MASK: bool>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let eps = call.op::<ops::GroupNormSums>()?.eps;
-    let [sample, c, groups] = extents(call, 2)?;
-    let (x, dy, stats) = (call.inputs[0], call.inputs[1], call.inputs[2]);
-    let mask = if MASK { call.inputs[3] } else { x };
+    let (at, mask, dy, x, stats) = match (MASK, call.inputs) {
+        (true, &[y, dy, x, stats]) => ([2, 3], y, dy, x, stats),
+        (false, &[x, dy, stats]) => ([0, 2], x, dy, x, stats),
+        _ => return Err(WrongOp),
+    };
+    let [sample, c, groups] = extents(call, at[0], at[1])?;
     for (n, out) in call.output.chunks_exact_mut(2 * c).enumerate() {
         let part = n * sample..(n + 1) * sample;
         let stats = of_channels(c, &stats[n * groups..(n + 1) * groups]);
@@ -92,18 +96,19 @@ pub fn group_norm_sums<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     sums::<T, false>(call)
 }
 
-/// `group_norm_sums` of `relu_grad(y, dy)`; inputs `(x, dy, stats, y)`.
+/// `relu_grad(y, dy)`, then `group_norm_sums` of it; inputs `(y, dy, x, stats)`.
 pub fn masked_group_norm_sums<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     sums::<T, true>(call)
 }
 
 fn grad_input<T: Real, const MASK: bool>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     let eps = call.op::<ops::GroupNormGradInput>()?.eps;
-    let [sample, c, groups] = extents(call, 2)?;
-    let &[x, dy, stats, gamma, sums, ..] = call.inputs else {
-        return Err(WrongOp);
+    let (at, mask, dy, [x, stats, gamma, sums]) = match (MASK, call.inputs) {
+        (true, &[y, dy, x, stats, gamma, sums]) => ([2, 3], y, dy, [x, stats, gamma, sums]),
+        (false, &[x, dy, stats, gamma, sums]) => ([0, 2], x, dy, [x, stats, gamma, sums]),
+        _ => return Err(WrongOp),
     };
-    let mask = if MASK { call.inputs[5] } else { x };
+    let [sample, c, groups] = extents(call, at[0], at[1])?;
     let m = (sample / (groups / 2).max(1)) as f64;
     for (n, dx) in call.output.chunks_exact_mut(sample).enumerate() {
         let part = n * sample..(n + 1) * sample;
@@ -125,7 +130,7 @@ pub fn group_norm_grad_input<T: Real>(call: &mut Call<'_, T>) -> Result<(), Wron
     grad_input::<T, false>(call)
 }
 
-/// `group_norm_grad_input` of `relu_grad(y, dy)`; inputs `(x, dy, stats, gamma, sums, y)`.
+/// `relu_grad(y, dy)`, then `group_norm_grad_input` of it; inputs `(y, dy, x, stats, gamma, sums)`.
 pub fn masked_group_norm_grad_input<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     grad_input::<T, true>(call)
 }

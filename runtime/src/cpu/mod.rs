@@ -1,7 +1,7 @@
 //! The native executor: every op as a function on slices, generic over the element type.
 //!
-//! It walks a graph as it stood before fusion, which makes it the reference for the plans that a GPU runs. Images lie as
-//! `[N, H, W, C]`, convolution weights as `[KH, KW, I, O]`. Work is cut by shapes alone, so that results do not depend on
+//! [`CpuExecutor::plain`] runs every node by itself in memory of its own, which makes it the reference for what joins nodes
+//! and shares memory. Images are stored as `[N, H, W, C]`, convolution weights as `[KH, KW, I, O]`. Work is cut by shapes alone, so that results do not depend on
 //! the number of threads.
 
 mod avg_pool2d;
@@ -25,6 +25,7 @@ mod engine;
 mod functions;
 mod gelu;
 mod group_norm;
+mod joint;
 mod lanes;
 mod layer_norm;
 pub mod lpp;
@@ -35,8 +36,8 @@ mod parallel;
 mod parts;
 mod per_channel;
 mod permute;
-mod plan;
 pub mod pointwise;
+mod prepared;
 pub mod real;
 mod rearrange;
 mod reduce_sum;
@@ -56,8 +57,15 @@ pub mod winograd_weight;
 
 pub use engine::{CpuExecutor, OpTime};
 
+use hqcc_compiler::graph::Capabilities;
+
 use call::Function;
 use real::Real;
+
+/// What the kernels for several nodes enable the executor to do.
+pub fn capabilities() -> Capabilities {
+    joint::capabilities(&joint::joint_kernels::<f32>())
+}
 
 /// The function of an op by its name; `None` for leaves, which the engine fills itself, and for unknown names.
 pub fn function<T: Real>(op: &str) -> Option<Function<T>> {

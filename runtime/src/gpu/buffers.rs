@@ -1,6 +1,6 @@
 //! Memory on the device: one buffer per slot, state by name, and values between host order and device order.
 
-use hqcc_compiler::plan::{Plan, Storage};
+use hqcc_compiler::plan::{Memory, Plan, Storage};
 use hqcc_compiler::tensor_type::{Layout, TensorType};
 
 use super::device::GpuDevice;
@@ -74,7 +74,7 @@ fn create_as(
 pub(super) fn check_limits(gpu: &GpuDevice, entry: &str, plan: &Plan) -> Result<(), ExecutorError> {
     let binding = gpu.limits.max_storage_buffer_binding_size;
     let available = binding.min(gpu.limits.max_buffer_size);
-    match plan.largest() {
+    match plan.memory.largest() {
         Some(largest) if largest.bytes > available => Err(ExecutorError::Memory {
             entry: entry.to_owned(),
             device: gpu.name(),
@@ -83,7 +83,7 @@ pub(super) fn check_limits(gpu: &GpuDevice, entry: &str, plan: &Plan) -> Result<
             what: format!(
                 "`{}` is larger than a kernel can bind; the whole plan takes {} bytes",
                 largest.name,
-                plan.bytes()
+                plan.memory.bytes()
             ),
         }),
         _ => Ok(()),
@@ -105,21 +105,19 @@ impl Pool {
         &mut self,
         gpu: &GpuDevice,
         entry: &str,
-        plan: &Plan,
+        memory: &Memory,
     ) -> Result<Vec<wgpu::Buffer>, ExecutorError> {
-        let mut order: Vec<usize> = (0..plan.slots.len()).collect();
-        order.sort_by_key(|&slot| std::cmp::Reverse(plan.slots[slot]));
         let mut used = vec![false; self.buffers.len()];
-        let mut slots: Vec<Option<wgpu::Buffer>> = vec![None; plan.slots.len()];
-        for slot in order {
-            let bytes = plan.slots[slot];
+        let mut slots = Vec::with_capacity(memory.slots.len());
+        // The largest slot comes first, and so takes what fits it best.
+        for (slot, &bytes) in memory.slots.iter().enumerate() {
             let fits = (0..self.buffers.len())
                 .filter(|&at| !used[at] && self.buffers[at].size() >= bytes)
                 .min_by_key(|&at| self.buffers[at].size());
             let at = match fits {
                 Some(at) => at,
                 None => {
-                    let resident = plan
+                    let resident = memory
                         .buffers
                         .iter()
                         .find(|buffer| buffer.storage == Storage::Slot { slot });
@@ -130,9 +128,9 @@ impl Pool {
                 }
             };
             used[at] = true;
-            slots[slot] = Some(self.buffers[at].clone());
+            slots.push(self.buffers[at].clone());
         }
-        Ok(slots.into_iter().flatten().collect())
+        Ok(slots)
     }
 
     /// Bytes of the pool.

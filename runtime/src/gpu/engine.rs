@@ -79,15 +79,7 @@ impl GpuExecutor {
     /// Bytes on the device: state, shared memory, inputs and constants of all entries.
     pub fn bytes(&self) -> u64 {
         let states: u64 = self.states.values().map(|state| state.buffer.size()).sum();
-        let own = |loaded: &Loaded| -> u64 {
-            let buffers = loaded.plan.buffers.iter().filter(|buffer| {
-                matches!(
-                    buffer.storage,
-                    Storage::Input { .. } | Storage::Constant { .. }
-                )
-            });
-            buffers.map(|buffer| buffer.bytes).sum()
-        };
+        let own = |loaded: &Loaded| loaded.plan.memory.own_bytes();
         states + self.pool.bytes() + self.entries.values().map(own).sum::<u64>()
     }
 
@@ -113,7 +105,7 @@ impl GpuExecutor {
                 return Err(self.gpu.fault(&dispatch.node, kernel, message));
             }
         }
-        let total = plan.bytes();
+        let total = plan.memory.bytes();
         let buffers = self.allocate(name, &plan).map_err(|error| match error {
             ExecutorError::OutOfMemory {
                 entry,
@@ -134,9 +126,9 @@ impl GpuExecutor {
         let bind_groups = self.bind_groups(&plan, &buffers, &pipelines)?;
         let mut outputs = Vec::new();
         let mut readback_bytes = 0;
-        for (output, port) in &plan.outputs {
+        for (output, port) in &plan.memory.outputs {
             outputs.push((output.clone(), readback_bytes, port.clone()));
-            readback_bytes += plan.buffers[port.buffer].bytes;
+            readback_bytes += plan.memory.buffers[port.buffer].bytes;
         }
         let free = Vec::new();
         let loaded = Loaded {
@@ -154,13 +146,13 @@ impl GpuExecutor {
 
     /// The memory of a plan's buffers, in order.
     fn allocate(&mut self, name: &str, plan: &Plan) -> Result<Vec<wgpu::Buffer>, ExecutorError> {
-        let slots = self.pool.slots(&self.gpu, name, plan)?;
-        let mut buffers = Vec::with_capacity(plan.buffers.len());
-        for planned in &plan.buffers {
+        let slots = self.pool.slots(&self.gpu, name, &plan.memory)?;
+        let mut buffers = Vec::with_capacity(plan.memory.buffers.len());
+        for planned in &plan.memory.buffers {
             let buffer = match &planned.storage {
                 Storage::Slot { slot } => slots[*slot].clone(),
                 Storage::State { name: state } => {
-                    self.state(name, state, &plan.states[state].ty, planned.bytes)?
+                    self.state(name, state, &plan.memory.states[state].ty, planned.bytes)?
                 }
                 Storage::Input { .. } => {
                     buffers::create(&self.gpu, name, &planned.name, planned.bytes)?
@@ -232,7 +224,7 @@ impl GpuExecutor {
                         buffer: &buffers[at],
                         offset: 0,
                         // A buffer of the pool may be larger than what this plan keeps in it.
-                        size: wgpu::BufferSize::new(plan.buffers[at].bytes),
+                        size: wgpu::BufferSize::new(plan.memory.buffers[at].bytes),
                     }),
                 })
                 .collect();
@@ -370,7 +362,7 @@ impl Executor for GpuExecutor {
             .entries
             .get_mut(entry)
             .ok_or_else(|| unknown("entry", entry))?;
-        for (name, port) in &loaded.plan.inputs {
+        for (name, port) in &loaded.plan.memory.inputs {
             let (_, value) = inputs
                 .iter()
                 .find(|(given, _)| given == name)
@@ -407,7 +399,7 @@ impl Executor for GpuExecutor {
                 None => buffers::create_readback(&self.gpu, entry, loaded.readback_bytes)?,
             };
             for (_, offset, port) in &loaded.outputs {
-                let bytes = loaded.plan.buffers[port.buffer].bytes;
+                let bytes = loaded.plan.memory.buffers[port.buffer].bytes;
                 encoder.copy_buffer_to_buffer(
                     &loaded.buffers[port.buffer],
                     0,
