@@ -1,16 +1,18 @@
 //! What the compiler tells a user: a code, one sentence, the places it is about, and help.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use codespan_reporting::diagnostic as codespan;
 use codespan_reporting::{files, term};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::syntax::span::{FileId, Sources, Span};
 
 /// How serious a diagnostic is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is wrong, but the user will want to know.
@@ -22,7 +24,7 @@ pub enum Severity {
 }
 
 /// A fact stated at a place in the source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The place.
     pub span: Span,
@@ -32,8 +34,8 @@ pub struct Label {
     pub primary: bool,
 }
 
-/// One message to the user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One message to the user. It prints itself (`Display`) with the lines of the source that it is about, without colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Lasting code such as `shape::concat`.
     pub code: String,
@@ -45,6 +47,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do about it, if that is known.
     pub help: Option<String>,
+    /// The texts that the labels point into, shared by all messages of a compilation.
+    sources: Arc<Sources>,
 }
 
 /// An error at its place, as one statement. After the message come, in this order and each as often as it is needed:
@@ -101,6 +105,7 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             help: None,
+            sources: Arc::default(),
         }
     }
 
@@ -169,22 +174,20 @@ impl Diagnostic {
         self.severity == Severity::Error
     }
 
-    /// The message as text without colour, source lines included, wrapped at [`WIDTH`].
-    pub fn render(&self, sources: &Sources) -> String {
-        let config = term::Config::default();
-        match term::emit_into_string(&config, &Shown::of(sources), &self.as_codespan()) {
-            Ok(text) => format!("{}\n", text.trim_end()),
-            Err(_) => self.render_bare(),
-        }
+    /// Gives the message the texts that its labels point into.
+    #[must_use]
+    pub fn within(mut self, sources: &Arc<Sources>) -> Diagnostic {
+        self.sources = Arc::clone(sources);
+        self
     }
 
-    /// The message as [`Diagnostic::render`] gives it, coloured by ANSI escapes.
-    pub fn render_coloured(&self, sources: &Sources) -> String {
+    /// The message as it prints itself, coloured by ANSI escapes.
+    pub fn render_coloured(&self) -> String {
         let config = term::Config::default();
         let styles = term::Styles::default();
         let mut buffer = term::termcolor::Buffer::ansi();
         let mut writer = term::StylesWriter::new(&mut buffer, &styles);
-        let shown = Shown::of(sources);
+        let shown = Shown::of(&self.sources);
         match term::emit_to_write_style(&mut writer, &config, &shown, &self.as_codespan()) {
             Ok(()) => String::from_utf8_lossy(buffer.as_slice()).into_owned(),
             Err(_) => self.render_bare(),
@@ -192,7 +195,8 @@ impl Diagnostic {
     }
 
     /// The message with file, line and column of every label spelled out, for other programs.
-    pub fn to_json(&self, sources: &Sources) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
+        let sources = &self.sources;
         let labels: Vec<_> = self
             .labels
             .iter()
@@ -352,9 +356,21 @@ impl<'s> files::Files<'s> for Shown<'_> {
     }
 }
 
-/// Renders all of them, one after another, as [`Diagnostic::render`] does.
-pub fn render_all(diagnostics: &[Diagnostic], sources: &Sources) -> String {
-    let texts: Vec<_> = diagnostics.iter().map(|d| d.render(sources)).collect();
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = term::Config::default();
+        match term::emit_into_string(&config, &Shown::of(&self.sources), &self.as_codespan()) {
+            Ok(text) => writeln!(f, "{}", text.trim_end()),
+            Err(_) => f.write_str(&self.render_bare()),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// All messages as text, an empty line between them.
+pub fn render_all(diagnostics: &[Diagnostic]) -> String {
+    let texts: Vec<_> = diagnostics.iter().map(Diagnostic::to_string).collect();
     texts.join("\n")
 }
 
@@ -450,13 +466,14 @@ mod tests {
         let file = sources.add("a\u{1b}[31m.hqc", "let \u{1b}[31m\u{202e}\u{9b}x = y\n");
         let diagnostic = Diagnostic::error("name::unknown", "`\u{1b}[31m` is red")
             .at(Span::new(file, 14, 15), "\u{7} rings")
-            .help("\u{1b}[0m");
-        let text = diagnostic.render(&sources);
+            .help("\u{1b}[0m")
+            .within(&Arc::new(sources));
+        let text = diagnostic.to_string();
         assert!(text.chars().all(|c| c == '\n' || !acts(c)), "{text}");
         assert!(text.contains(r"`\u{1b}[31m` is red"), "{text}");
         assert!(text.contains("a\\u{1b}[31m.hqc:1:"), "{text}");
         assert!(text.contains("let ?[31m\u{fffd}\u{bf}x = y"), "{text}");
-        let coloured = diagnostic.render_coloured(&sources);
+        let coloured = diagnostic.render_coloured();
         assert!(!coloured.contains("\u{1b}[31m` is red"));
         assert!(!coloured.contains("let \u{1b}[31m"));
     }
@@ -467,10 +484,11 @@ mod tests {
         let file = sources.add("a.hqc", "model M {}\n");
         let diagnostic = Diagnostic::error("model::output", "model `M` has no output")
             .at(Span::new(file, 6, 7), "nothing is marked `output`")
-            .help("word ".repeat(30).trim());
-        let text = diagnostic.render(&sources);
+            .help("word ".repeat(30).trim())
+            .within(&Arc::new(sources));
+        let text = diagnostic.to_string();
         assert!(text.contains("a.hqc:1:7"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
-        assert!(diagnostic.render_coloured(&sources).contains("\u{1b}["));
+        assert!(diagnostic.render_coloured().contains("\u{1b}["));
     }
 }

@@ -10,6 +10,12 @@ use crate::tensor_type::TensorType;
 /// Version of the stored form.
 pub const FORMAT: u32 = 1;
 
+/// Name of the entry for one optimiser step.
+pub const TRAIN: &str = "train";
+
+/// Name of the entry for loss and measures without a step.
+pub const EVALUATE: &str = "evaluate";
+
 /// A compiled model: entries by name (`train`, `evaluate`, `predict`, ...) that share state by name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Program {

@@ -1,7 +1,5 @@
 //! The graphs of a run, made from a network's forward graph: a training step, an evaluation, a prediction, and the
-//! generation of weights alone.
-
-use serde::{Deserialize, Serialize};
+//! generation of weights alone. One pipeline makes them all.
 
 use crate::graph::{Graph, Input, NodeId, Phase, verify};
 use crate::ops;
@@ -11,7 +9,6 @@ use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
 use crate::passes::parts;
 use crate::passes::readout;
-use crate::passes::rewrite::{self, RewriteError, Rule};
 use crate::passes::simplify::simplify;
 use crate::plan::{self, LowerError, Plan};
 use crate::tensor_type::{ShapeError, TensorType};
@@ -19,33 +16,25 @@ use crate::tensor_type::{ShapeError, TensorType};
 /// Name of the input that carries the mask or the class numbers, `f32[N, 1, H, W]`.
 pub const TARGET: &str = "target";
 
-/// How far a graph has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// As the source says.
-    Source,
-    /// After the rewrite rules.
-    Qpg,
-    /// With loss, gradients and updates, simplified.
-    Autodiff,
-}
-
-/// What a training step needs beside the network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Weighted terms of the loss.
-    pub loss: Vec<(f64, Loss)>,
-    /// The optimiser.
-    pub optimiser: Optimiser,
+/// What a step is for, and so what it gives back.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal<'e> {
+    /// To train: the outputs are `loss` (the mean over all heads) and, of each sample, the counts `intersection`,
+    /// `predicted` and `true`. Trained parameters and running statistics are updated.
+    Train(&'e [(f64, Loss)], &'e Optimiser),
+    /// The outputs are `loss` as in training, and the gradient of every trained parameter as `grad <name>`.
+    Gradients(&'e [(f64, Loss)]),
+    /// To measure: `loss` of the last head, the counts, and `probability`.
+    Evaluate(&'e [(f64, Loss)]),
+    /// To predict: `logits` and `probability` of the last head.
+    Predict,
+    /// The weights that rules replaced, each under its own name.
+    Weights,
 }
 
 /// Why a graph cannot be made.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StepError {
-    /// Rules that do not apply.
-    #[error("{}", .0.first().map_or("", |e| e.message.as_str()))]
-    Rewrite(Vec<RewriteError>),
     /// An op without a gradient in the way.
     #[error(transparent)]
     Autodiff(#[from] AutodiffError),
@@ -65,162 +54,95 @@ pub enum StepError {
     },
 }
 
-/// Joins circuits with the maps behind them.
-fn joined(graph: &mut Graph) -> Result<(), StepError> {
-    readout::absorb(graph)?;
-    verified(graph, "readout")
+/// The graph of one step of a network: its forward graph after all rules, in training mode where the step trains.
+/// Inputs: the network's, [`TARGET`] where there is a loss, [`SCHEDULE`](optimiser::SCHEDULE) where there are updates.
+///
+/// # Errors
+/// Loss or gradients that do not apply.
+pub fn step(mut graph: Graph, goal: Goal<'_>) -> Result<Graph, StepError> {
+    verified(&graph, "rewrite")?;
+    let loss = set_outputs(&mut graph, goal)?;
+    readout::absorb(&mut graph)?;
+    verified(&graph, "readout")?;
+    match (loss, goal) {
+        (Some(loss), Goal::Train(_, optimiser)) => {
+            let wanted = autodiff::trained(&graph);
+            if wanted.is_empty() {
+                return Err(StepError::NothingTrained);
+            }
+            let gradients = autodiff::differentiate(&mut graph, loss, &wanted)?;
+            verified(&graph, "autodiff")?;
+            parts::join(&mut graph)?;
+            verified(&graph, "parts")?;
+            optimiser::add_updates(&mut graph, optimiser, &gradients)?;
+        }
+        (Some(loss), Goal::Gradients(_)) => {
+            let wanted = autodiff::trained(&graph);
+            for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
+                graph.set_output(format!("grad {}", graph.name(parameter)), gradient);
+            }
+            verified(&graph, "autodiff")?;
+            parts::join(&mut graph)?;
+            verified(&graph, "parts")?;
+        }
+        _ => {}
+    }
+    simplify(&mut graph);
+    verified(&graph, "simplify")?;
+    Ok(graph)
+}
+
+/// Replaces the outputs of a network by those of a step, and gives the loss where there is one.
+fn set_outputs(graph: &mut Graph, goal: Goal<'_>) -> Result<Option<NodeId>, StepError> {
+    let heads = loss::heads(graph)?;
+    let last = *heads
+        .last()
+        .ok_or_else(|| ShapeError::new("the model has no output"))?;
+    graph.retain_outputs(|_| false);
+    match goal {
+        Goal::Weights => {
+            for (name, id) in graph.replaced() {
+                graph.set_output(name, id);
+            }
+            graph.clear_effects();
+            Ok(None)
+        }
+        Goal::Predict => {
+            graph.set_output("logits", last);
+            loss::add_probability(graph, last)?;
+            graph.clear_effects();
+            Ok(None)
+        }
+        Goal::Evaluate(terms) => {
+            let target = add_target(graph, last)?;
+            let loss = loss::add_loss(graph, &[last], target, terms)?;
+            loss::add_metrics(graph, last, target)?;
+            loss::add_probability(graph, last)?;
+            Ok(Some(loss))
+        }
+        Goal::Train(terms, _) => {
+            let target = add_target(graph, last)?;
+            let loss = loss::add_loss(graph, &heads, target, terms)?;
+            loss::add_metrics(graph, last, target)?;
+            Ok(Some(loss))
+        }
+        Goal::Gradients(terms) => {
+            let target = add_target(graph, last)?;
+            Ok(Some(loss::add_loss(graph, &heads, target, terms)?))
+        }
+    }
+}
+
+/// Adds the target, `f32[N, 1, H, W]`: a mask for one logit, class numbers for several.
+fn add_target(graph: &mut Graph, logits: NodeId) -> Result<NodeId, ShapeError> {
+    let [n, _, h, w] = graph.ty(logits).as_image()?;
+    graph.set_phase(Phase::Loss);
+    let ty = TensorType::image([n, 1, h, w]);
+    graph.add(Input { ty }, &[], TARGET)
 }
 
 fn verified(graph: &Graph, pass: &'static str) -> Result<(), StepError> {
     verify(graph).map_err(|message| StepError::Internal { pass, message })
-}
-
-/// The logits that are evaluated and predicted from: those of the last head.
-fn logits(graph: &Graph) -> Result<NodeId, ShapeError> {
-    let heads = loss::heads(graph)?;
-    let last = heads.last().copied();
-    last.ok_or_else(|| ShapeError::new("the model has no output"))
-}
-
-/// Adds the target, `f32[N, C, H, W]` with one channel per logit, or one channel of class numbers for several classes.
-fn add_target(graph: &mut Graph, logits: NodeId) -> Result<NodeId, ShapeError> {
-    let [n, _, h, w] = graph.ty(logits).as_image()?;
-    graph.set_phase(Phase::Loss);
-    graph.add(
-        Input {
-            ty: TensorType::image([n, 1, h, w]),
-        },
-        &[],
-        TARGET,
-    )
-}
-
-/// A network after its rewrite rules.
-///
-/// # Errors
-/// Rules that match nothing or fight.
-pub fn rewritten(mut forward: Graph, rules: &[Rule]) -> Result<Graph, StepError> {
-    verified(&forward, "elaborate")?;
-    rewrite::apply(&mut forward, rules).map_err(StepError::Rewrite)?;
-    forward.prune();
-    verified(&forward, "qpg")?;
-    Ok(forward)
-}
-
-/// A training step: forward, loss (the mean over all heads), backward, optimiser and running statistics. Outputs: `loss` and the counts
-/// `intersection`, `predicted`, `true` of each sample. Inputs: the network's, [`TARGET`], and
-/// [`SCHEDULE`](optimiser::SCHEDULE). `forward` is the network in training mode.
-///
-/// # Errors
-/// Rules, loss or gradients that do not apply.
-pub fn train(forward: Graph, rules: &[Rule], recipe: &Recipe) -> Result<Graph, StepError> {
-    let mut graph = rewritten(forward, rules)?;
-    let logits = logits(&graph)?;
-    let target = add_target(&mut graph, logits)?;
-    let heads = loss::heads(&graph)?;
-    let loss = loss::add_loss(&mut graph, &heads, target, &recipe.loss)?;
-    loss::add_metrics(&mut graph, logits, target)?;
-    joined(&mut graph)?;
-    let wanted = autodiff::trained(&graph);
-    if wanted.is_empty() {
-        return Err(StepError::NothingTrained);
-    }
-    let gradients = autodiff::differentiate(&mut graph, loss, &wanted)?;
-    verified(&graph, "autodiff")?;
-    parts::join(&mut graph)?;
-    verified(&graph, "parts")?;
-    optimiser::add_updates(&mut graph, &recipe.optimiser, &gradients)?;
-    keep_only(&mut graph, &["loss", "intersection", "predicted", "true"]);
-    simplify(&mut graph);
-    verified(&graph, "simplify")?;
-    Ok(graph)
-}
-
-/// Forward, loss and gradients without an update: the outputs are `loss` and the gradient of every trained
-/// parameter as `grad <name>`.
-///
-/// # Errors
-/// As [`train`].
-pub fn gradients(
-    forward: Graph,
-    rules: &[Rule],
-    terms: &[(f64, Loss)],
-) -> Result<Graph, StepError> {
-    let mut graph = rewritten(forward, rules)?;
-    let logits = logits(&graph)?;
-    let target = add_target(&mut graph, logits)?;
-    let heads = loss::heads(&graph)?;
-    let loss = loss::add_loss(&mut graph, &heads, target, terms)?;
-    joined(&mut graph)?;
-    let wanted = autodiff::trained(&graph);
-    for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
-        let name = format!("grad {}", graph.name(parameter));
-        graph.set_output(name, gradient);
-    }
-    parts::join(&mut graph)?;
-    verified(&graph, "parts")?;
-    simplify(&mut graph);
-    verified(&graph, "simplify")?;
-    Ok(graph)
-}
-
-/// An evaluation: forward with running statistics, loss and counts; outputs as [`train`], and `probability`.
-///
-/// # Errors
-/// Rules or loss that do not apply.
-pub fn evaluate(forward: Graph, rules: &[Rule], terms: &[(f64, Loss)]) -> Result<Graph, StepError> {
-    let mut graph = rewritten(forward, rules)?;
-    let logits = logits(&graph)?;
-    let target = add_target(&mut graph, logits)?;
-    loss::add_loss(&mut graph, &[logits], target, terms)?;
-    loss::add_metrics(&mut graph, logits, target)?;
-    loss::add_probability(&mut graph, logits)?;
-    keep_only(
-        &mut graph,
-        &["loss", "intersection", "predicted", "true", "probability"],
-    );
-    joined(&mut graph)?;
-    simplify(&mut graph);
-    verified(&graph, "simplify")?;
-    Ok(graph)
-}
-
-/// A prediction without circuits: generated weights are parameters under the layer's own name (`head.weight`),
-/// to be filled from [`weights`]. Outputs: `logits` and `probability`.
-///
-/// # Errors
-/// The network has no output.
-pub fn predict(mut forward: Graph) -> Result<Graph, StepError> {
-    let logits = logits(&forward)?;
-    forward.set_output("logits", logits);
-    loss::add_probability(&mut forward, logits)?;
-    keep_only(&mut forward, &["logits", "probability"]);
-    forward.clear_effects();
-    simplify(&mut forward);
-    verified(&forward, "simplify")?;
-    Ok(forward)
-}
-
-/// The generation of weights alone: one output per generated or adapted weight, under the name of the weight that
-/// it stands for. `None` when no weight is replaced.
-///
-/// # Errors
-/// Rules that match nothing or fight.
-pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepError> {
-    let mut graph = rewritten(forward, rules)?;
-    let outputs = graph.replaced();
-    if outputs.is_empty() {
-        return Ok(None);
-    }
-    keep_only(&mut graph, &[]);
-    for (name, id) in outputs {
-        graph.set_output(name, id);
-    }
-    graph.clear_effects();
-    joined(&mut graph)?;
-    simplify(&mut graph);
-    verified(&graph, "simplify")?;
-    Ok(Some(graph))
 }
 
 /// What a GPU runs for a graph: its element-wise chains joined, then lowered to kernels.
@@ -230,8 +152,4 @@ pub fn weights(forward: Graph, rules: &[Rule]) -> Result<Option<Graph>, StepErro
 pub fn plan(graph: &Graph) -> Result<Plan, LowerError> {
     let fusions = fuse(graph, &plan::capabilities())?;
     Plan::new(graph, &fusions, ops::lowering)
-}
-
-fn keep_only(graph: &mut Graph, names: &[&str]) {
-    graph.retain_outputs(|name| names.contains(&name));
 }

@@ -6,9 +6,10 @@
 #![no_main]
 
 use hqcc_compiler::diagnostic::{Diagnostic, render_all};
-use hqcc_compiler::elaborate::{Size, apply, load, network, resolved, study};
-use hqcc_compiler::syntax::format_source;
-use hqcc_compiler::syntax::span::{Sources, World};
+use hqcc_compiler::compile;
+use hqcc_compiler::elaborate::Size;
+use hqcc_compiler::syntax::format;
+use hqcc_compiler::syntax::span::World;
 use libfuzzer_sys::fuzz_target;
 
 /// A world in which every import is the text under test or a model.
@@ -28,7 +29,7 @@ impl World for Mirror<'_> {
     }
 }
 
-fn compile(sources: &mut Sources, text: &str) -> Result<(), Vec<Diagnostic>> {
+fn networks(text: &str) -> Result<(), Vec<Diagnostic>> {
     let world = Mirror(text);
     let first = text.lines().next().unwrap_or_default();
     let settings: Vec<_> = first
@@ -36,9 +37,8 @@ fn compile(sources: &mut Sources, text: &str) -> Result<(), Vec<Diagnostic>> {
         .map(str::to_owned)
         .into_iter()
         .collect();
-    let project = load(sources, &world, "main.hqc", &settings)?;
-    let study = study(sources, &world, &project)?;
-    let (again, _) = resolved(sources, &project, &study);
+    let compiled = compile(&world, "main.hqc", &settings)?;
+    let (again, _) = compiled.resolved();
     assert!(!again.is_empty());
     for (height, width, training) in [(64, 48, true), (17, 1, false)] {
         let size = Size {
@@ -47,8 +47,7 @@ fn compile(sources: &mut Sources, text: &str) -> Result<(), Vec<Diagnostic>> {
             height,
             width,
         };
-        let mut network = network(sources, &world, &project, &study, size, training)?;
-        apply(&mut network)?;
+        let network = compiled.network(size, training)?;
         if network.graph.len() < 2000 {
             hqcc_compiler::graph::verify(&network.graph).expect("elaboration makes sound graphs");
         }
@@ -58,17 +57,12 @@ fn compile(sources: &mut Sources, text: &str) -> Result<(), Vec<Diagnostic>> {
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
-    let mut sources = Sources::default();
-    if let Err(errors) = compile(&mut sources, &text) {
+    if let Err(errors) = networks(&text) {
         assert!(!errors.is_empty());
-        assert!(!render_all(&errors, &sources).is_empty());
+        assert!(!render_all(&errors).is_empty());
     }
-    let mut sources = Sources::default();
-    let file = sources.add("main.hqc", text.as_ref());
-    if let Ok(once) = format_source(&sources, file) {
-        let mut sources = Sources::default();
-        let file = sources.add("main.hqc", once.as_str());
-        let twice = format_source(&sources, file);
+    if let Ok(once) = format("main.hqc", &text) {
+        let twice = format("main.hqc", &once);
         assert_eq!(twice.as_ref(), Ok(&once), "printing settles at once");
     }
 });

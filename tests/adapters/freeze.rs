@@ -35,7 +35,7 @@ fn changed(file: &File, block: &str) -> [bool; 4] {
     machine.load("train", &file.train(), 1);
     let names = NAMES.map(|name| format!("{block}.{name}"));
     let before = names.clone().map(|name| machine.read(&name));
-    machine.run("train", &file.study);
+    machine.run("train", file.compiled.study());
     let mut at = 0;
     names.map(|name| {
         at += 1;
@@ -76,7 +76,7 @@ fn training_normalises_by_frozen_statistics() {
             let spread = |i: usize| 0.3 + 0.1 * (i % 7) as f64;
             (0..tensor.ty.elements()).map(spread).collect()
         });
-        machine.run("net", &all.study)
+        machine.run("net", all.compiled.study())
     };
     assert_eq!(run(true)["output"], run(false)["output"]);
 }

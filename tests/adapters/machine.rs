@@ -5,29 +5,27 @@ use std::collections::BTreeMap;
 use hqcc::cpu::CpuExecutor;
 use hqcc::executor::Executor;
 use hqcc::weights::initialise;
+use hqcc_compiler::Compiled;
 use hqcc_compiler::diagnostic::{Diagnostic, render_all};
-use hqcc_compiler::elaborate::{self, Network, Size, Study};
+use hqcc_compiler::elaborate::{Network, Size, Study};
 use hqcc_compiler::passes::optimiser::SCHEDULE;
 use hqcc_compiler::program::{Entry, StateTensor};
-use hqcc_compiler::steps::{self, Recipe, TARGET};
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+use hqcc_compiler::steps::TARGET;
+use hqcc_tests::networks;
 
 /// The `train` section of the cases.
 pub const TRAIN: &str = "train { model = M()  loss = bce + dice  optim = adam(lr = 1e-2, weight_decay = 0.1)  batch = 2 }\n";
 
-/// A file and what its sections ask for.
+/// A text that is compiled for one size.
 pub struct File {
-    sources: Sources,
-    world: MemoryWorld,
-    project: elaborate::Project,
-    /// What its sections ask for.
-    pub study: Study,
+    /// What it is compiled to.
+    pub compiled: Compiled<'static>,
     /// The size of the network's input.
     pub size: Size,
 }
 
 impl File {
-    /// Reads a text that is right, for two images of 8 x 8; [`TRAIN`] is added to it.
+    /// Compiles a text that is right, for two images of 8 x 8; [`TRAIN`] is added to it.
     pub fn new(text: &str) -> File {
         let size = Size {
             batch: 2,
@@ -38,82 +36,46 @@ impl File {
         File::sized(&format!("{text}\n{TRAIN}"), size)
     }
 
-    /// Reads a text that is right.
+    /// Compiles a text that is right.
     pub fn sized(text: &str, size: Size) -> File {
-        let mut world = MemoryWorld::default();
-        world.files.insert("main.hqc".into(), text.into());
-        let mut sources = Sources::default();
-        let loaded = elaborate::load(&mut sources, &world, "main.hqc", &[]);
-        let project = loaded.unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)));
-        let study = elaborate::study(&sources, &world, &project);
-        let study = study.unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)));
-        File {
-            sources,
-            world,
-            project,
-            study,
-            size,
-        }
+        let texts = BTreeMap::from([("main.hqc".to_owned(), text.to_owned())]);
+        let compiled = networks::compiled(texts, "main.hqc", &[], Some(size));
+        let compiled = compiled.unwrap_or_else(|errors| panic!("{errors}"));
+        File { compiled, size }
     }
 
     /// The network, before its rules or after.
     pub fn network(&self, training: bool, rules: bool) -> Network {
-        self.attempt(training, rules)
-            .unwrap_or_else(|errors| panic!("{}", render_all(&errors, &self.sources)))
-    }
-
-    fn attempt(&self, training: bool, rules: bool) -> Result<Network, Vec<Diagnostic>> {
-        let (sources, world) = (&self.sources, &self.world);
-        let mut network = elaborate::network(
-            sources,
-            world,
-            &self.project,
-            &self.study,
-            self.size,
-            training,
-        )?;
-        if rules {
-            elaborate::apply(&mut network)?;
-        }
-        Ok(network)
+        right(match rules {
+            true => self.compiled.network(self.size, training),
+            false => self.compiled.source_network(self.size, training),
+        })
     }
 
     /// A training step.
     pub fn train(&self) -> Entry {
-        let recipe = Recipe {
-            loss: self.study.train.loss.clone(),
-            optimiser: self.study.train.optim.clone(),
-        };
-        let graph = steps::train(self.network(true, true).graph, &[], &recipe);
-        Entry {
-            graph: graph.expect("a training step"),
-        }
+        right(self.compiled.train(self.size))
     }
 
     /// An evaluation.
     pub fn evaluate(&self) -> Entry {
-        let network = self.network(false, true);
-        let graph = steps::evaluate(network.graph, &[], &self.study.train.loss);
-        Entry {
-            graph: graph.expect("an evaluation"),
-        }
+        right(self.compiled.evaluate(self.size))
     }
 
     /// The gradients of everything that is trained.
     pub fn gradients(&self) -> Entry {
-        let network = self.network(true, true);
-        let graph = steps::gradients(network.graph, &[], &self.study.train.loss);
-        Entry {
-            graph: graph.expect("gradients"),
-        }
+        right(self.compiled.gradients(self.size, true))
     }
 
     /// A prediction, and what gives its generated weights.
     pub fn predict(&self) -> (Entry, Option<Entry>) {
-        let graph = steps::predict(self.network(false, false).graph).expect("a prediction");
-        let weights = steps::weights(self.network(false, true).graph, &[]).expect("weights");
-        (Entry { graph }, weights.map(|graph| Entry { graph }))
+        let predict = right(self.compiled.predict(self.size));
+        (predict, right(self.compiled.weights()))
     }
+}
+
+fn right<T>(made: Result<T, Vec<Diagnostic>>) -> T {
+    made.unwrap_or_else(|errors| panic!("{}", render_all(&errors)))
 }
 
 /// Entries on the CPU in f64.

@@ -78,8 +78,8 @@ fn what_is_subtracted_lasts_from_training_to_prediction() {
         machine.read("b.weight.theta"),
         machine.read("b.weight.theta.start")
     );
-    machine.run("train", &file.study);
-    machine.run("train", &file.study);
+    machine.run("train", file.compiled.study());
+    machine.run("train", file.compiled.study());
     assert_eq!(machine.read("b.weight"), base);
     let theta = machine.read("b.weight.theta");
     assert_ne!(theta, machine.read("b.weight.theta.start"));
@@ -102,8 +102,8 @@ fn what_is_subtracted_lasts_from_training_to_prediction() {
     });
     let mut trained = Machine::default();
     trained.load_with("evaluate", &evaluate, |t| state(&t.name));
-    let wanted = trained.run("evaluate", &file.study);
-    let found = later.run("predict", &file.study);
+    let wanted = trained.run("evaluate", file.compiled.study());
+    let found = later.run("predict", file.compiled.study());
     let far = found["probability"].iter().zip(&wanted["probability"]);
     assert!(far.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) < 1e-12);
 }
@@ -125,11 +125,11 @@ fn a_learned_scale_starts_at_the_fixed_one_and_has_a_gradient() {
                 _ => start.data().iter().map(|&v| f64::from(v)).collect(),
             }
         });
-        machine.run("g", &learned.study)
+        machine.run("g", learned.compiled.study())
     };
     let mut machine = Machine::default();
     machine.load("g", &fixed.gradients(), 7);
-    let wanted = machine.run("g", &fixed.study)["loss"][0];
+    let wanted = machine.run("g", fixed.compiled.study())["loss"][0];
     let at_start = loss(FRAC_PI_2);
     assert!((at_start["loss"][0] - wanted).abs() < 1e-12);
     let step = 1e-5;

@@ -48,7 +48,7 @@ fn unused_parameters_are_kept_and_never_change() {
         "head.weight",
     ];
     let before = names.map(|name| machine.read(name));
-    machine.run("train", &file.study);
+    machine.run("train", file.compiled.study());
     let after = names.map(|name| machine.read(name));
     assert_eq!(before[..2], after[..2]);
     assert_ne!(before[2], after[2]);
@@ -91,7 +91,7 @@ fn the_loss_is_the_mean_over_the_heads_and_the_last_one_is_evaluated() {
             file.gradients()
         };
         machine.load("e", &entry, 1);
-        machine.run("e", &file.study)
+        machine.run("e", file.compiled.study())
     };
     let [both_, one, two_] = [&both, &one, &two].map(|file| run(file, false));
     let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);

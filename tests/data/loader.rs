@@ -44,13 +44,13 @@ fn an_epoch_holds_every_sample_once_and_keeps_the_smaller_last_batch() {
     seen.sort_unstable();
     assert_eq!(seen, train.ordered());
     let last = batches.last().unwrap();
-    assert_eq!(last.shape, [train.len() % 4, 1, 24, 32]);
-    assert_eq!(last.images.len(), last.shape.iter().product::<usize>());
+    assert_eq!(last.images.shape(), [train.len() % 4, 1, 24, 32]);
+    assert_eq!(last.targets.shape(), [train.len() % 4, 1, 24, 32]);
     for b in &batches {
         for (k, i) in b.samples.iter().enumerate() {
             let sample = train.read(*i).unwrap();
-            assert_eq!(b.images[k * 768..(k + 1) * 768], sample.image);
-            let mask: Vec<u8> = b.masks[k * 768..(k + 1) * 768]
+            assert_eq!(b.images.data()[k * 768..(k + 1) * 768], sample.image);
+            let mask: Vec<u8> = b.targets.data()[k * 768..(k + 1) * 768]
                 .iter()
                 .map(|v| *v as u8)
                 .collect();
@@ -106,7 +106,11 @@ fn augmentation_is_reproducible_and_touches_training_alone() {
     let once = all(data.train.training_epoch(1, 0, 5, 0));
     assert_eq!(once, all(data.train.training_epoch(1, 0, 5, 0)));
     let as_they_are = all(plain.train.training_epoch(1, 0, 5, 0));
-    let pixels = |b: &[Batch]| b.iter().map(|b| b.masks.iter().sum::<f32>()).sum::<f32>();
+    let pixels = |b: &[Batch]| {
+        b.iter()
+            .map(|b| b.targets.data().iter().sum::<f32>())
+            .sum::<f32>()
+    };
     assert_ne!(once, as_they_are);
     let ratio = pixels(&once) / pixels(&as_they_are);
     assert!(
@@ -115,7 +119,7 @@ fn augmentation_is_reproducible_and_touches_training_alone() {
     );
     // Another place in the batch, the same sample: the same change.
     let later = all(data.train.training_epoch(1, 0, 1, 0));
-    assert_eq!(later[6].images, once[1].images[768..2 * 768]);
+    assert_eq!(later[6].images.data(), &once[1].images.data()[768..2 * 768]);
     let test = data.test.ordered();
     assert_eq!(
         all(data.test.epoch(test.clone(), 5)),
@@ -137,8 +141,8 @@ fn a_mirror_image_keeps_image_and_mask_together() {
     for b in data.train.training_epoch(2, 0, 1, 0) {
         let b = b.unwrap();
         let sample = plain.read(b.samples[0]).unwrap();
-        let mask: Vec<u8> = b.masks.iter().map(|v| *v as u8).collect();
-        if b.images == sample.image && mask == sample.mask {
+        let mask: Vec<u8> = b.targets.data().iter().map(|v| *v as u8).collect();
+        if b.images.data() == sample.image && mask == sample.mask {
             kept += 1;
             continue;
         }
@@ -152,7 +156,7 @@ fn a_mirror_image_keeps_image_and_mask_together() {
             .chunks(32)
             .flat_map(|l| l.iter().rev().copied())
             .collect();
-        assert!(b.images == mirror_image && mask == mirror_mask);
+        assert!(b.images.data() == mirror_image && mask == mirror_mask);
         mirrored += 1;
     }
     assert!(kept > 0 && mirrored > 0, "{kept} kept, {mirrored} mirrored");

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hqcc_compiler::codes::{self, CodeText};
+use hqcc_compiler::compile;
 use hqcc_compiler::diagnostic::{Diagnostic, WIDTH, render_all};
-use hqcc_compiler::elaborate::{apply, load, network, study};
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources, World};
+use hqcc_compiler::syntax::span::{MemoryWorld, World};
 
 /// The folder of this file.
 struct Folder(PathBuf);
@@ -20,7 +20,7 @@ impl World for Folder {
     }
 }
 
-fn compile(sources: &mut Sources, world: &dyn World, name: &str) -> Vec<Diagnostic> {
+fn messages(world: &dyn World, name: &str) -> Vec<Diagnostic> {
     let text = world.read(name).unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
     let settings: Vec<_> = first
@@ -28,21 +28,13 @@ fn compile(sources: &mut Sources, world: &dyn World, name: &str) -> Vec<Diagnost
         .map(str::to_owned)
         .into_iter()
         .collect();
-    let project = match load(sources, world, name, &settings) {
-        Ok(project) => project,
-        Err(errors) => return errors,
+    let compiled = match compile(world, name, &settings) {
+        Ok(compiled) => compiled,
+        Err(diagnostics) => return diagnostics,
     };
-    let study = match study(sources, world, &project) {
-        Ok(study) => study,
-        Err(errors) => return errors,
-    };
-    let mut network = match network(sources, world, &project, &study, study.size(1), true) {
-        Ok(network) => network,
-        Err(errors) => return errors,
-    };
-    match apply(&mut network) {
-        Ok(()) => study.warnings,
-        Err(errors) => errors,
+    match compiled.train(compiled.size(1)) {
+        Ok(_) => compiled.warnings().to_vec(),
+        Err(diagnostics) => diagnostics,
     }
 }
 
@@ -64,16 +56,15 @@ fn every_message() {
 
 /// Compiles a case, checks the form of its messages, and compares them with the snapshot of that name.
 fn check(world: &dyn World, name: &str) {
-    let mut sources = Sources::default();
-    let diagnostics = compile(&mut sources, world, name);
+    let diagnostics = messages(world, name);
     assert!(!diagnostics.is_empty(), "no message for {name}");
-    let text = render_all(&diagnostics, &sources);
+    let text = render_all(&diagnostics);
     for diagnostic in &diagnostics {
-        let head = diagnostic.render(&sources);
+        let head = diagnostic.to_string();
         let head = head.lines().next().unwrap_or_default();
         assert!(head.chars().count() <= WIDTH, "{head}");
         assert!(
-            serde_json::to_string(&diagnostic.to_json(&sources)).is_ok(),
+            serde_json::to_string(&diagnostic.to_json()).is_ok(),
             "{name}"
         );
     }
@@ -228,7 +219,7 @@ fn every_code_is_explained_by_an_example_that_gives_it() {
         let files = BTreeMap::from([(name.to_owned(), example)]);
         let variables = BTreeMap::new();
         let world = MemoryWorld { files, variables };
-        let given = compile(&mut Sources::default(), &world, name);
+        let given = messages(&world, name);
         let found: Vec<_> = given.iter().map(|error| error.code.as_str()).collect();
         let is_it =
             |found: &&str| *found == code || code == codes::SHAPE && found.starts_with("shape::");

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use hqcc_compiler::diagnostic::{Diagnostic, render_all};
-use hqcc_compiler::elaborate::{
-    Network, Project, Size, Study, apply, fitting, load, network, resolved, study,
-};
+use hqcc_compiler::Compiled;
+use hqcc_compiler::diagnostic::render_all;
+use hqcc_compiler::elaborate::{Network, Size};
 use hqcc_compiler::experiment::{Cases, Keep, Kits19, Loss, Optimiser, Source};
 use hqcc_compiler::graph::{Parameter, ParameterKind};
 use hqcc_compiler::measures::measure;
 use hqcc_compiler::ops::{DROPOUT_KEY, Dropout};
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+use hqcc_tests::networks;
 use proptest::prelude::*;
 
 const UNET: &str = include_str!("../../models/unet.hqc");
@@ -18,61 +17,32 @@ const QUNET: &str = include_str!("../../models/qunet.hqc");
 const QUICKSTART: &str = include_str!("../../models/quickstart.hqc");
 const DESIGN: &str = include_str!("../syntax/sources/qunet.hqc");
 
-struct Tried {
-    sources: Sources,
-    world: MemoryWorld,
-    project: Project,
-    study: Study,
-}
-
-fn attempt(text: &str, settings: &[&str]) -> Result<Tried, String> {
+fn attempt(text: &str, settings: &[&str]) -> Result<Compiled<'static>, String> {
     let files = [("main.hqc", text), ("unet.hqc", UNET)];
     let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let world = MemoryWorld {
-        files: BTreeMap::from(files),
-        variables: BTreeMap::new(),
-    };
-    let mut sources = Sources::default();
-    let settings: Vec<_> = settings.iter().map(|text| (*text).to_owned()).collect();
-    let loaded = load(&mut sources, &world, "main.hqc", &settings);
-    let shown = |errors: Vec<Diagnostic>| render_all(&errors, &sources);
-    let project = loaded.map_err(shown)?;
-    let study = study(&sources, &world, &project);
-    let study = study.map_err(|errors| render_all(&errors, &sources))?;
-    Ok(Tried {
-        sources,
-        world,
-        project,
-        study,
-    })
+    networks::compiled(BTreeMap::from(files), "main.hqc", settings, None)
 }
 
-impl Tried {
-    fn network(&self, size: Size) -> Result<Network, String> {
-        let Tried {
-            sources,
-            world,
-            project,
-            study,
-        } = self;
-        let made = network(sources, world, project, study, size, true);
-        made.map_err(|errors| render_all(&errors, sources))
-    }
+fn sized(compiled: &Compiled<'_>, size: Size) -> Result<Network, String> {
+    let made = compiled.source_network(size, true);
+    made.map_err(|errors| render_all(&errors))
 }
 
 fn built(text: &str, settings: &[&str]) -> Network {
-    let tried = attempt(text, settings).unwrap_or_else(|e| panic!("{e}"));
-    let size = tried.study.size(2);
-    tried.network(size).unwrap_or_else(|e| panic!("{e}"))
+    let compiled = attempt(text, settings).unwrap_or_else(|e| panic!("{e}"));
+    sized(&compiled, compiled.size(2)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn ruled(text: &str, settings: &[&str]) -> Network {
+    let compiled = attempt(text, settings).unwrap_or_else(|e| panic!("{e}"));
+    let network = compiled.network(compiled.size(2), true);
+    network.unwrap_or_else(|e| panic!("{}", render_all(&e)))
 }
 
 fn refused(text: &str, settings: &[&str]) -> String {
     match attempt(text, settings) {
         Err(error) => error,
-        Ok(tried) => match tried.network(tried.study.size(1)) {
-            Err(error) => error,
-            Ok(_) => panic!("this should be refused"),
-        },
+        Ok(_) => panic!("this should be refused"),
     }
 }
 
@@ -117,14 +87,14 @@ fn unet_takes_odd_sizes_and_gives_them_back() {
             height: 101,
             width: 71,
         };
-        let network = tried.network(size).unwrap_or_else(|e| panic!("{e}"));
+        let network = sized(&tried, size).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(network.graph.ty(network.output).shape, [1, 1, 101, 71]);
     }
     let small = Size {
         height: 15,
         ..Size::default()
     };
-    assert!(tried.network(small).unwrap_err().contains("input::where"));
+    assert!(sized(&tried, small).unwrap_err().contains("input::where"));
 }
 
 #[test]
@@ -142,9 +112,8 @@ fn paths_are_stable_and_readable() {
 
 #[test]
 fn rules_reach_the_weights_they_name() {
-    let mut network = built(QUNET, &["data.root=x"]);
-    let before = parameters(&network);
-    apply(&mut network).unwrap_or_else(|e| panic!("{e:?}"));
+    let before = parameters(&built(QUNET, &["data.root=x"]));
+    let network = ruled(QUNET, &["data.root=x"]);
     let theta = network.graph.find("outc.weight.theta").expect("angles");
     assert_eq!(network.graph.ty(theta).shape, [1, 1, 2, 6]);
     // 64 weights go; 12 angles come, and 8 numbers of `lpp`.
@@ -164,8 +133,7 @@ fn the_example_with_a_rewrite_elaborates() {
         }
         rewrite Tuned { freeze encoder.**   head => qpg(blocks = 2, post = sst) }
         train { model = M(), rewrite = Tuned }";
-    let mut network = built(text, &[]);
-    apply(&mut network).unwrap_or_else(|e| panic!("{e:?}"));
+    let network = ruled(text, &[]);
     assert!(network.graph.find("head.conv.weight.theta").is_some());
     let kind = |name: &str| {
         let id = network.graph.find(name).expect(name);
@@ -188,16 +156,8 @@ fn dropout_is_there_in_training_alone() {
         }";
     let tried = attempt(text, &[]).unwrap_or_else(|e| panic!("{e}"));
     let streams = |training: bool| {
-        let Tried {
-            sources,
-            world,
-            project,
-            study,
-        } = &tried;
-        let made = network(sources, world, project, study, Size::default(), training);
-        let graph = made
-            .unwrap_or_else(|e| panic!("{}", render_all(&e, sources)))
-            .graph;
+        let made = tried.source_network(Size::default(), training);
+        let graph = made.unwrap_or_else(|e| panic!("{}", render_all(&e))).graph;
         let ops = graph.ids().filter_map(|id| graph.op::<Dropout>(id));
         let streams: Vec<_> = ops.map(|op| op.stream).collect();
         assert_eq!(graph.find(DROPOUT_KEY).is_some(), training);
@@ -254,7 +214,7 @@ fn overlapping_pools_have_the_sizes_of_the_originals() {
         width: 128,
     };
     let tried = attempt(text, &[]).unwrap_or_else(|e| panic!("{e}"));
-    let network = tried.network(size).unwrap_or_else(|e| panic!("{e}"));
+    let network = sized(&tried, size).unwrap_or_else(|e| panic!("{e}"));
     let sizes = network
         .layers
         .iter()
@@ -287,7 +247,7 @@ fn maps_are_cut_moved_and_measured() {
         height: 33,
         width: 40,
     };
-    let network = tried.network(size).unwrap_or_else(|e| panic!("{e}"));
+    let network = sized(&tried, size).unwrap_or_else(|e| panic!("{e}"));
     let shape = |path: &str| {
         let layer = network.layers.iter().find(|layer| layer.path == path);
         let layer = layer.unwrap_or_else(|| panic!("no layer {path}"));
@@ -323,7 +283,7 @@ fn sections_resolve_with_their_origins() {
         "model.base=16",
     ];
     let tried = attempt(QUNET, &settings).unwrap_or_else(|e| panic!("{e}"));
-    let study = &tried.study;
+    let study = tried.study();
     assert_eq!(study.train.epochs, 5);
     assert_eq!(study.train.loss, [(1.0, Loss::Bce), (1.0, Loss::Dice)]);
     assert_eq!(
@@ -341,8 +301,8 @@ fn sections_resolve_with_their_origins() {
         panic!("adam")
     };
     assert_eq!((lr, weight_decay), (1e-4, 5e-4));
-    assert!(study.warnings.is_empty());
-    let (text, copies) = resolved(&tried.sources, &tried.project, study);
+    assert!(tried.warnings().is_empty());
+    let (text, copies) = tried.resolved();
     insta::assert_snapshot!(text);
     assert_eq!(copies.len(), 1);
     assert_eq!(copies[0].name, "unet.hqc");
@@ -362,14 +322,12 @@ fn what_is_resolved_runs_again_to_the_same() {
         ),
     ] {
         let first = attempt(text, settings).unwrap_or_else(|e| panic!("{e}"));
-        let (text, _) = resolved(&first.sources, &first.project, &first.study);
+        let (text, _) = first.resolved();
         let second = attempt(&text, &[]).unwrap_or_else(|e| panic!("{text}\n{e}"));
-        assert_eq!(first.study.train, second.study.train);
-        assert_eq!(first.study.data, second.study.data);
+        assert_eq!(first.study().train, second.study().train);
+        assert_eq!(first.study().data, second.study().data);
         let sizes = [&first, &second].map(|tried| {
-            let made = tried
-                .network(Size::default())
-                .unwrap_or_else(|e| panic!("{e}"));
+            let made = sized(tried, Size::default()).unwrap_or_else(|e| panic!("{e}"));
             parameters(&made)
         });
         assert_eq!(sizes[0], sizes[1]);
@@ -379,9 +337,9 @@ fn what_is_resolved_runs_again_to_the_same() {
 #[test]
 fn unset_variables_are_warned_about() {
     let tried = attempt(QUNET, &[]).unwrap_or_else(|e| panic!("{e}"));
-    let source = tried.study.data.as_ref().map(|data| &data.source);
+    let source = tried.study().data.as_ref().map(|data| &data.source);
     assert_eq!(source, Some(&Source::Kits19(Kits19 { root: None })));
-    assert_eq!(tried.study.warnings.len(), 1);
+    assert_eq!(tried.warnings().len(), 1);
 }
 
 #[test]
@@ -463,14 +421,16 @@ fn the_search_for_a_size_ends() {
     let text = "model M() {\n  repeat i in 1 to 10000 { a = i + i * i }\n  \
                 input ct: [1, H, W] where H == 255, W == 255\n  output conv(ct, 1)\n}\n\
                 data d = phantom { size = [256, 256] }\ntrain { model = M() }\n";
-    let tried = attempt(text, &[]).unwrap_or_else(|e| panic!("{e}"));
-    let Tried {
-        sources,
-        world,
-        project,
-        study,
-    } = &tried;
-    let found = fitting(sources, world, project, study, Size::default());
+    let texts = BTreeMap::from([("main.hqc".to_owned(), text.to_owned())]);
+    let size = Size {
+        height: 255,
+        width: 255,
+        ..Size::default()
+    };
+    let compiled = networks::compiled(texts, "main.hqc", &[], Some(size));
+    let found = compiled
+        .unwrap_or_else(|e| panic!("{e}"))
+        .fitting(Size::default());
     let reason = found.expect_err("no size from 256 on is 255");
     assert!(reason.contains("`H == 255` does not hold"), "{reason}");
 }
@@ -521,9 +481,7 @@ proptest! {
         let text = mutated([UNET, QUNET, QUICKSTART, DESIGN][which], &edits);
         if let Ok(tried) = attempt(&text, &[]) {
             let size = Size { batch: 1, channels: 1, height: 64, width: 48 };
-            if let Ok(mut network) = tried.network(size)
-                && let Err(errors) = apply(&mut network)
-            {
+            if let Err(errors) = tried.network(size, true) {
                 prop_assert!(!errors.is_empty());
             }
         }

@@ -1,84 +1,33 @@
 //! The models of the repository: plans of their steps, and every kernel for every back end.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
-use hqcc_compiler::diagnostic::render_all;
-use hqcc_compiler::elaborate::{Size, load, network, study};
+use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::graph::Graph;
-use hqcc_compiler::passes::loss::Loss;
-use hqcc_compiler::passes::optimiser::Optimiser;
 use hqcc_compiler::plan::Storage;
-use hqcc_compiler::steps::{self, Recipe};
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+use hqcc_compiler::program::Entry;
+use hqcc_compiler::steps;
 use hqcc_compiler::wgsl::{Target, emit};
+use hqcc_tests::networks;
 
 use crate::memory::replay;
 
-const ADAM: Optimiser = Optimiser::Adam {
-    lr: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    eps: 1e-8,
-    weight_decay: 5e-4,
-    decoupled: false,
-};
-
-fn files() -> BTreeMap<String, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let models = entries.filter(|path| path.extension().is_some_and(|e| e == "hqc"));
-    models
-        .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).unwrap())
-        })
-        .collect()
-}
-
 /// The training, evaluation and prediction graphs of a model's file.
-fn graphs(file: &str, settings: &[&str], size: Option<Size>) -> Vec<Graph> {
-    let world = MemoryWorld {
-        files: files(),
-        variables: BTreeMap::new(),
-    };
-    let mut sources = Sources::default();
-    let settings: Vec<_> = settings.iter().map(|text| (*text).to_owned()).collect();
-    let project = load(&mut sources, &world, file, &settings);
-    let project = project.unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)));
-    let study = study(&sources, &world, &project);
-    let study = study.unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)));
-    let size = size.unwrap_or_else(|| study.size(2));
-    let made = |training| {
-        network(&sources, &world, &project, &study, size, training)
-            .unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)))
-    };
-    let trained = made(true);
-    let rules: Vec<_> = trained
-        .rules
-        .iter()
-        .map(|placed| placed.rule.clone())
-        .collect();
-    let loss = vec![(1.0, Loss::Bce), (1.0, Loss::Dice)];
-    let recipe = Recipe {
-        loss: loss.clone(),
-        optimiser: ADAM,
-    };
-    vec![
-        steps::train(trained.graph, &rules, &recipe).unwrap(),
-        steps::evaluate(made(false).graph, &rules, &loss).unwrap(),
-        steps::predict(made(false).graph).unwrap(),
-    ]
+fn graphs(file: &str, size: Option<Size>) -> Vec<Graph> {
+    let compiled = networks::experiment(file, &[], size).unwrap_or_else(|e| panic!("{e}"));
+    let size = compiled.size(size.map_or(2, |size| size.batch));
+    let entries = [
+        compiled.train(size),
+        compiled.evaluate(size),
+        compiled.predict(size),
+    ];
+    let graph = |made: Result<Entry, _>| made.unwrap_or_else(|e| panic!("{file}: {e:?}")).graph;
+    entries.into_iter().map(graph).collect()
 }
 
 #[test]
 fn every_kernel_of_every_model_is_written_for_every_back_end() {
     let mut seen = std::collections::BTreeSet::new();
-    for file in files().keys() {
-        for graph in graphs(file, &[], None) {
+    for file in networks::files().keys() {
+        for graph in graphs(file, None) {
             let plan = steps::plan(&graph).unwrap_or_else(|error| panic!("{file}: {error}"));
             replay(&plan);
             for kernel in plan
@@ -112,7 +61,7 @@ fn the_unet_step_of_the_paper_needs_less_memory_than_its_tensors() {
         height: 256,
         width: 256,
     };
-    let graph = &graphs("unet.hqc", &[], Some(size))[0];
+    let graph = &graphs("unet.hqc", Some(size))[0];
     let started = std::time::Instant::now();
     let plan = steps::plan(graph).unwrap();
     println!(

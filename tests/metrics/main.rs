@@ -1,6 +1,7 @@
 //! DSC and IoU against an independent implementation (`golden/metrics.json`: numpy counts; its `about` says how).
 
-use hqcc::train::metrics::{JudgedSample, Scores, Source};
+use hqcc::data::SampleOrigin;
+use hqcc::train::metrics::{JudgedSample, Scores};
 use hqcc_compiler::measures::{Counts, Masks, Measure, measure};
 use serde::Deserialize;
 
@@ -78,7 +79,7 @@ fn the_rows_of_two_dimensions_have_their_mean_and_spread() {
             counts: Counts::of(mask(&row.pred), mask(&row.gt)),
             masks: None,
         };
-        let source = Source {
+        let source = SampleOrigin {
             case: 0,
             size: [1, row.gt.iter().sum()],
             spacing: [1.0; 3],

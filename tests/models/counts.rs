@@ -1,8 +1,8 @@
 //! Parameters of every variant, and angles of every hybrid one.
 
+use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::graph::{Init, Parameter};
-use hqcc_compiler::steps;
 use hqcc_compiler::summary::summarise;
 use hqcc_tests::networks;
 
@@ -139,10 +139,11 @@ fn every_variant_has_as_many_parameters_as_the_original() {
         } else {
             "bce"
         };
-        let network = networks::model(file, model, loss, size(channels, side));
+        let size = size(channels, side);
+        let network = networks::model(file, model, loss, size);
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let graph = steps::rewritten(network.training, &network.rules);
-        let found = summarise(&graph.unwrap_or_else(|e| panic!("{model}: {e}")));
+        let network = network.network(size, true);
+        let found = summarise(&network.unwrap_or_else(|e| panic!("{model}: {e:?}")).graph);
         let found = (found.trained, found.unused);
         assert_eq!(found, (all - unused, unused), "{file}: {model}");
     }
@@ -153,7 +154,8 @@ fn the_sixteenth_vgg_is_the_default() {
     let count = |model: &str| {
         let network = networks::model("unetpp.hqc", model, "bce", size(1, 64));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        network.training.len()
+        let network = network.source_network(size(1, 64), true);
+        network.unwrap_or_else(|e| panic!("{e:?}")).graph.len()
     };
     assert_eq!(count("UNetPP()"), count(&format!("UNetPP({VGG16})")));
     assert!(count("UNetPP(encoder = [2, 2, 4, 4, 4])") > count("UNetPP()"));
@@ -186,10 +188,10 @@ const CLASSES: [(usize, [usize; 4]); 2] = [(2, [18, 4, 144, 288]), (9, [81, 4, 6
 #[test]
 fn the_last_convolution_of_each_hybrid_network_has_the_circuits_of_the_paper() {
     for (file, settings, path, wanted) in HYBRID {
-        let network = networks::experiment(file, settings, size(1, 256));
+        let network = networks::experiment(file, settings, Some(size(1, 256)));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(
-            generated(network),
+            generated(&network),
             [(path.to_owned(), wanted)],
             "{file} {settings:?}"
         );
@@ -209,7 +211,7 @@ fn several_classes_have_circuits_for_each() {
         let network = networks::of_text(text, size(1, 256));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(
-            generated(network),
+            generated(&network),
             [("head".to_owned(), wanted)],
             "{classes} classes"
         );
@@ -217,9 +219,9 @@ fn several_classes_have_circuits_for_each() {
 }
 
 /// The layers whose weight circuits generate: circuits, qubits, angles, weights.
-fn generated(network: networks::Networks) -> Vec<(String, [usize; 4])> {
-    let graph = steps::rewritten(network.training, &network.rules);
-    let found = summarise(&graph.unwrap_or_else(|e| panic!("{e}")));
+fn generated(compiled: &Compiled<'_>) -> Vec<(String, [usize; 4])> {
+    let network = compiled.network(compiled.size(1), true);
+    let found = summarise(&network.unwrap_or_else(|e| panic!("{e:?}")).graph);
     let rows = found.layers.into_iter();
     rows.filter_map(|row| Some((row.path, row.generation?)))
         .map(|(path, g)| (path, [g.circuits, g.qubits, g.angles, g.weights]))
@@ -401,7 +403,8 @@ fn weights_and_biases_start_as_in_the_originals() {
     for (file, model, name, start) in STARTS {
         let network = networks::model(file, model, "bce", size(3, 256));
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let graph = network.training;
+        let network = network.source_network(size(3, 256), true);
+        let graph = network.unwrap_or_else(|e| panic!("{e:?}")).graph;
         let id = graph
             .find(name)
             .unwrap_or_else(|| panic!("{file}: no {name}"));

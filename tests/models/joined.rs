@@ -145,11 +145,13 @@ fn steps_of_every_network_are_those_of_single_nodes() {
     };
     let mut joined = 0;
     for (file, settings) in EXPERIMENTS {
-        let mut network =
-            networks::experiment(file, settings, size).unwrap_or_else(|e| panic!("{e}"));
-        network.recipe.optimiser = SGD;
-        let graph = steps::train(network.training, &network.rules, &network.recipe);
-        let graph = graph.unwrap_or_else(|e| panic!("{file}: {e}"));
+        let sgd = "train.optim=sgd(lr = 1e-2, momentum = 0.9, weight_decay = 1e-4)";
+        let settings = [settings, &[sgd]].concat();
+        let network = networks::experiment(file, &settings, Some(size));
+        let network = network.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(network.study().train.optim, SGD);
+        let step = network.train(size);
+        let graph = step.unwrap_or_else(|e| panic!("{file}: {e:?}")).graph;
         let fusions = fuse(&graph, &capabilities()).expect("an order");
         joined += fusions.iter().filter(|f| f.links().len() > 1).count();
         compare(file, &graph);
@@ -420,8 +422,8 @@ fn slots_are_never_larger_than_those_that_grow_in_order() {
         };
         let network = networks::model(file, written, "bce + dice", size);
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let graph = steps::train(network.training, &network.rules, &network.recipe);
-        let graph = graph.unwrap_or_else(|e| panic!("{file}: {e}"));
+        let step = network.train(size);
+        let graph = step.unwrap_or_else(|e| panic!("{file}: {e:?}")).graph;
         let fusions = fuse(&graph, &capabilities()).expect("an order");
         let (_, cpu) = memory_of_kernels(&graph, &fusions, Sharing::Shared, 4).expect("memory");
         let gpu = steps::plan(&graph).expect("a plan").memory;

@@ -4,6 +4,7 @@ mod counts;
 mod joined;
 mod parity;
 mod reference;
+mod replay;
 mod training;
 
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hqcc::cpu::CpuExecutor;
 use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
-use hqcc_compiler::program::{Entry, StateTensor};
-use hqcc_compiler::steps::{self, TARGET};
+use hqcc_compiler::program::StateTensor;
+use hqcc_compiler::steps::TARGET;
 use hqcc_tests::digest::{Digest, parameter, uniform};
 use hqcc_tests::machine::{Double, Machine, Single};
 use hqcc_tests::networks;
@@ -158,16 +158,13 @@ fn distances(machine: &mut dyn Machine, reference: &Reference, all: bool) -> Dis
     let size = reference.size();
     let network = networks::model(&reference.file, &reference.model, "bce + dice", size);
     let network = network.unwrap_or_else(|e| panic!("{e}"));
-    let (rules, recipe) = (&network.rules, &network.recipe);
-    let names = network.names.expect("the file has `names PyTorch`");
+    let names = network.study().names("PyTorch");
+    let names = names.expect("the file has `names PyTorch`");
     let made = "the network compiles";
-    let entry = |graph| Entry { graph };
-    let frozen = steps::gradients(network.evaluation.clone(), rules, &recipe.loss);
-    let gradients = steps::gradients(network.training.clone(), rules, &recipe.loss);
-    let predict = entry(steps::predict(network.evaluation).expect(made));
-    let train = entry(steps::train(network.training, rules, recipe).expect(made));
-    machine.load("predict", &predict);
-    machine.load("gradients", &entry(gradients.expect(made)));
+    let input_name = network.source_network(size, false).expect(made).input;
+    let train = network.train(size).expect(made);
+    machine.load("predict", &network.predict(size).expect(made));
+    machine.load("gradients", &network.gradients(size, true).expect(made));
     let state = train.state().into_iter();
     let state = state.filter(|tensor| tensor.kind != ParameterKind::Moment);
     let named = |tensor: StateTensor| {
@@ -181,7 +178,7 @@ fn distances(machine: &mut dyn Machine, reference: &Reference, all: bool) -> Dis
     let (input, target) = sample(reference);
     let image = [size.batch, size.channels, size.height, size.width];
     let mask = [size.batch, 1, size.height, size.width];
-    let image = (network.input.as_str(), &image[..], input.as_slice());
+    let image = (input_name.as_str(), &image[..], input.as_slice());
     let target = (TARGET, &mask[..], target.as_slice());
     let mut worst = Distances::default();
 
@@ -201,7 +198,7 @@ fn distances(machine: &mut dyn Machine, reference: &Reference, all: bool) -> Dis
     if !all {
         return worst;
     }
-    machine.load("frozen", &entry(frozen.expect(made)));
+    machine.load("frozen", &network.gradients(size, false).expect(made));
     machine.load("train", &train);
     subject.write(machine);
     let out = machine.run("frozen", &[image, target]);
@@ -211,7 +208,7 @@ fn distances(machine: &mut dyn Machine, reference: &Reference, all: bool) -> Dis
 
     let Optimiser::Adam {
         lr, beta1, beta2, ..
-    } = recipe.optimiser
+    } = network.study().train.optim
     else {
         panic!("the recipe asks for Adam");
     };
@@ -360,13 +357,12 @@ fn the_gpu_agrees_with_the_originals() {
 fn every_parameter_of_the_originals_is_there_and_the_computed_ones_have_gradients() {
     for (case, _) in CASES {
         let reference = Reference::read(case);
-        let network = networks::model(&reference.file, &reference.model, "bce", reference.size());
+        let size = reference.size();
+        let network = networks::model(&reference.file, &reference.model, "bce", size);
         let network = network.unwrap_or_else(|e| panic!("{e}"));
-        let names = network.names.expect("the file has `names PyTorch`");
-        let graph = steps::gradients(network.training, &network.rules, &network.recipe.loss);
-        let entry = Entry {
-            graph: graph.expect("the network compiles"),
-        };
+        let names = network.study().names("PyTorch");
+        let names = names.expect("the file has `names PyTorch`");
+        let entry = network.gradients(size, true).expect("the network compiles");
         let unused: BTreeSet<_> = reference.unused.iter().map(String::as_str).collect();
         let mut count = 0;
         for tensor in entry.state() {

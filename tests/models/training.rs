@@ -1,6 +1,5 @@
 //! Each hybrid network, at a small width, learns on phantoms.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use hqcc::cpu::CpuExecutor;
@@ -9,17 +8,15 @@ use hqcc::executor::Executor;
 use hqcc::train::checkpoint::Position;
 use hqcc::train::folder::RunFolder;
 use hqcc::train::log::{self, Record};
-use hqcc::train::network::{EVALUATE, Network, TRAIN};
-use hqcc::train::progress::Reporter;
+use hqcc::train::network::Network;
 use hqcc::train::run_loop::{Ending, Run, Schedule};
 use hqcc::train::samples::SliceSamples;
+use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::experiment::Keep;
 use hqcc_compiler::measures::MEASURES;
-use hqcc_compiler::passes::optimiser::Optimiser;
-use hqcc_compiler::program::{Entry, FORMAT, Program};
-use hqcc_compiler::steps;
-use hqcc_tests::networks::{self, Networks};
+use hqcc_compiler::program::{EVALUATE, TRAIN};
+use hqcc_tests::networks;
 
 use crate::gpu;
 
@@ -51,50 +48,17 @@ pub const EXPERIMENTS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-fn network(file: &str, settings: &[&str], batch: usize) -> Networks {
+/// An experiment on small batches with a learning rate for few steps.
+fn compiled(file: &str, settings: &[&str]) -> Compiled<'static> {
     let size = Size {
-        batch,
+        batch: BATCH,
         channels: 1,
         height: SIDE,
         width: SIDE,
     };
-    networks::experiment(file, settings, size).unwrap_or_else(|e| panic!("{e}"))
-}
-
-/// The experiment's optimiser with a rate for few steps.
-fn optimiser(network: &Networks) -> Optimiser {
-    let mut optimiser = network.recipe.optimiser.clone();
-    if let Optimiser::Adam { lr, .. } = &mut optimiser {
-        *lr = 1e-2;
-    }
-    optimiser
-}
-
-fn program(file: &str, settings: &[&str], samples: &SliceSamples) -> Program {
-    let mut entries = BTreeMap::new();
-    for (split, role) in [
-        (&samples.dataset.train, TRAIN),
-        (&samples.dataset.test, EVALUATE),
-    ] {
-        for batch in [BATCH, split.len() % BATCH] {
-            if batch == 0 {
-                continue;
-            }
-            let mut network = network(file, settings, batch);
-            network.recipe.optimiser = optimiser(&network);
-            let graph = match role {
-                TRAIN => steps::train(network.training, &network.rules, &network.recipe),
-                _ => steps::evaluate(network.evaluation, &network.rules, &network.recipe.loss),
-            };
-            let graph = graph.unwrap_or_else(|e| panic!("{file}: {e}"));
-            entries.insert(format!("{role}.{batch}"), Entry { graph });
-        }
-    }
-    Program {
-        format: FORMAT,
-        model: file.into(),
-        entries,
-    }
+    let batch = format!("train.batch={BATCH}");
+    let settings = [settings, &[&batch, "train.optim.lr=1e-2"]].concat();
+    networks::experiment(file, &settings, Some(size)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn samples() -> SliceSamples {
@@ -122,9 +86,12 @@ fn samples() -> SliceSamples {
 /// The mean losses of two epochs.
 fn losses(file: &str, settings: &[&str], executor: Box<dyn Executor>) -> Vec<f64> {
     let samples = samples();
-    let program = program(file, settings, &samples);
-    let optimiser = optimiser(&network(file, settings, BATCH));
-    let mut learner = Network::load(executor, &program, &optimiser, SEED, &[TRAIN, EVALUATE])
+    let compiled = compiled(file, settings);
+    let (train, test) = (samples.dataset.train.len(), samples.dataset.test.len());
+    let program = compiled.program(train, test);
+    let program = program.unwrap_or_else(|e| panic!("{file}: {e:?}"));
+    let optimiser = &compiled.study().train.optim;
+    let mut learner = Network::load(executor, &program, optimiser, SEED, &[TRAIN, EVALUATE])
         .unwrap_or_else(|e| panic!("{file}: {e}"));
     learner.initialise(SEED).expect("the state is there");
     let root = tempfile::tempdir().expect("a temporary folder");
@@ -140,7 +107,7 @@ fn losses(file: &str, settings: &[&str], executor: Box<dyn Executor>) -> Vec<f64
         samples: &samples,
         schedule,
         folder: &folder,
-        reporter: &mut Reporter::silent(),
+        observer: &mut |_| {},
         stop: &|| false,
     }
     .train(&mut Position::start(SEED));

@@ -1,8 +1,9 @@
 //! The layers of the language: each one has an ONNX form, or stands here with the reason why not.
 
+use std::collections::BTreeMap;
+
 use hqcc_compiler::onnx::OnnxError;
 use hqcc_compiler::ops::LAYERS;
-use hqcc_compiler::syntax::span::MemoryWorld;
 
 use crate::models::files;
 use crate::wellformed;
@@ -71,13 +72,12 @@ fn every_layer_has_an_onnx_form() {
     for layer in LAYERS {
         let call = CALLS.iter().find(|(name, _)| *name == layer.name);
         let (_, call) = call.unwrap_or_else(|| panic!("no case for `{}`", layer.name));
-        let mut world = MemoryWorld::default();
         let text = format!(
             "model M() {{\n  input ct: [1, H, W]\n  x = conv(ct, 8, k = 3)\n  t = to_tokens(x)\n  \
              y = {call}\n  z = conv(y, 1, k = 3)\n  output z\n}}\n"
         );
-        world.files.insert("m.hqc".to_owned(), text);
-        for file in files(&world, "m.hqc", 32) {
+        let texts = BTreeMap::from([("m.hqc".to_owned(), text)]);
+        for file in files(&texts, "m.hqc", 32) {
             match file {
                 Ok(file) => {
                     wellformed::read(&file);

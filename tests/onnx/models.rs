@@ -1,42 +1,38 @@
 //! Every model of the repository, small, with zeros for weights.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use hqcc_compiler::elaborate::{self, Size};
+use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::onnx::{OnnxError, OnnxInfo, to_onnx};
 use hqcc_compiler::ops;
 use hqcc_compiler::passes::fold::fold;
 use hqcc_compiler::program::Entry;
-use hqcc_compiler::steps;
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+use hqcc_compiler::steps::{self, Goal};
+use hqcc_tests::networks;
 
 use crate::wellformed;
 
 /// The files of a network, `size` pixels high and wide: with and without its generated weights.
-pub fn files(world: &MemoryWorld, main: &str, size: usize) -> [Result<Vec<u8>, OnnxError>; 2] {
-    let mut sources = Sources::default();
-    let settings = ["data.root=\"none\"".to_owned()];
-    let has_root = world.files[main].contains("root = ");
-    let settings = if has_root { &settings[..] } else { &[] };
-    let project = elaborate::load(&mut sources, world, main, settings);
-    let project = project.unwrap_or_else(|errors| panic!("{main}: {errors:?}"));
-    let study = elaborate::study(&sources, world, &project);
-    let study = study.unwrap_or_else(|errors| panic!("{main}: {errors:?}"));
+pub fn files(
+    texts: &BTreeMap<String, String>,
+    main: &str,
+    size: usize,
+) -> [Result<Vec<u8>, OnnxError>; 2] {
     let size = Size {
         batch: 1,
         channels: 1,
         height: size,
         width: size,
     };
+    let compiled = networks::compiled(texts.clone(), main, &[], Some(size));
+    let compiled = compiled.unwrap_or_else(|errors| panic!("{main}: {errors}"));
     [false, true].map(|rules| {
-        let network = elaborate::network(&sources, world, &project, &study, size, false);
-        let mut network = network.unwrap_or_else(|errors| panic!("{main}: {errors:?}"));
-        if rules {
-            elaborate::apply(&mut network).unwrap_or_else(|errors| panic!("{main}: {errors:?}"));
-        }
-        let graph = steps::predict(network.graph).expect("a prediction");
+        let network = match rules {
+            false => compiled.source_network(size, false),
+            true => compiled.network(size, false),
+        };
+        let network = network.unwrap_or_else(|errors| panic!("{main}: {errors:?}"));
+        let graph = steps::step(network.graph, Goal::Predict).expect("a prediction");
         let graph = fold(&graph).expect("a folded graph").graph;
         assert!(graph.ids().all(|id| graph.node(id).op.name() != "circuit"));
         let entry = Entry { graph };
@@ -50,31 +46,12 @@ pub fn files(world: &MemoryWorld, main: &str, size: usize) -> [Result<Vec<u8>, O
     })
 }
 
-/// All files under `models/`, by name.
-fn repository() -> MemoryWorld {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
-    let mut world = MemoryWorld::default();
-    for entry in fs::read_dir(folder).expect("the models") {
-        let path = entry.expect("a file").path();
-        if path.extension().is_some_and(|extension| extension == "hqc") {
-            let name = path
-                .file_name()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
-            let text = fs::read_to_string(&path).expect("its text");
-            world.files.insert(name, text);
-        }
-    }
-    world
-}
-
 #[test]
 fn every_model_has_a_well_formed_file() {
-    let world = repository();
-    assert!(world.files.len() >= 3, "{:?}", world.files.keys());
-    for name in world.files.keys() {
-        for file in files(&world, name, 128) {
+    let texts = networks::files();
+    assert!(texts.len() >= 3, "{:?}", texts.keys());
+    for name in texts.keys() {
+        for file in files(&texts, name, 128) {
             let file = file.unwrap_or_else(|error| panic!("{name}: {error}"));
             let graph = wellformed::read(&file);
             let outputs: Vec<String> = graph.output.iter().map(wellformed::name).collect();

@@ -9,11 +9,10 @@ use hqcc::tensor::Tensor;
 use hqcc_compiler::graph::{Graph, Init, Input, NodeId, Parameter, ParameterKind, WeightKind};
 use hqcc_compiler::ops::{Mul, ReduceSum};
 use hqcc_compiler::passes::rewrite::Rule;
-use hqcc_compiler::passes::{autodiff, readout, simplify};
+use hqcc_compiler::passes::{autodiff, readout, rewrite, simplify};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::quantum::ansatz::{Ansatz, QubitPattern, qubits_for};
 use hqcc_compiler::setting::SettingValue;
-use hqcc_compiler::steps;
 use hqcc_compiler::tensor_type::TensorType;
 use std::collections::BTreeMap;
 use std::f64::consts::FRAC_PI_2;
@@ -188,7 +187,7 @@ fn graph(kind: WeightKind, shape: &[usize], qpg: &Qpg, adapt: bool, fold: bool) 
     let reader = graph.add(Mul, &[weight, weight], "reader").expect("reader");
     graph.set_output("reader", reader);
     let rule = qpg.rule(adapt);
-    let mut graph = steps::rewritten(graph, &[rule]).expect("rewrite");
+    rewrite::apply(&mut graph, &[rule]).expect("rewrite");
     let name = if adapt { "adapted" } else { "generated" };
     let weight = graph
         .find(&format!("layer.weight.{name}"))

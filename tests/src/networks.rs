@@ -2,29 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use hqcc_compiler::compile::{Compiled, compile_for};
 use hqcc_compiler::diagnostic::render_all;
-use hqcc_compiler::elaborate::{self, Size, Study};
-use hqcc_compiler::graph::Graph;
-use hqcc_compiler::names::NameMap;
-use hqcc_compiler::passes::rewrite::Rule;
-use hqcc_compiler::steps::Recipe;
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
-
-/// A network with and without batch statistics, and how it is trained.
-pub struct Networks {
-    /// Normalisations use the batch and move their running statistics.
-    pub training: Graph,
-    /// Normalisations use their running statistics.
-    pub evaluation: Graph,
-    /// Rules of annotations and rewrites.
-    pub rules: Vec<Rule>,
-    /// Loss and optimiser.
-    pub recipe: Recipe,
-    /// The name of the input.
-    pub input: String,
-    /// The names of the original's tensors, if the file has them.
-    pub names: Option<NameMap>,
-}
+use hqcc_compiler::elaborate::Size;
+use hqcc_compiler::syntax::span::MemoryWorld;
 
 /// The texts of `models/`, by file name.
 pub fn files() -> BTreeMap<String, String> {
@@ -34,11 +15,16 @@ pub fn files() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Compiles a model as written in .hqc, such as `UNet(base = 4)`, of a file of `models/`.
+/// Compiles a model as written in .hqc, such as `UNet(base = 4)`, of a file of `models/`, for inputs of a size.
 ///
 /// # Errors
 /// Everything the compiler says.
-pub fn model(file: &str, written: &str, loss: &str, size: Size) -> Result<Networks, String> {
+pub fn model(
+    file: &str,
+    written: &str,
+    loss: &str,
+    size: Size,
+) -> Result<Compiled<'static>, String> {
     let text = format!(
         "import \"{file}\" as m\n\
          train {{\n  model = m.{written}\n  loss = {loss}\n  \
@@ -51,49 +37,39 @@ pub fn model(file: &str, written: &str, loss: &str, size: Size) -> Result<Networ
 ///
 /// # Errors
 /// Everything the compiler says.
-pub fn of_text(text: String, size: Size) -> Result<Networks, String> {
-    compile(("main.hqc", Some(text)), &[], size)
+pub fn of_text(text: String, size: Size) -> Result<Compiled<'static>, String> {
+    let mut files = files();
+    files.insert("main.hqc".to_owned(), text);
+    compiled(files, "main.hqc", &[], Some(size))
 }
 
-/// Compiles an experiment of `models/` with settings such as `model.base=4`.
+/// Compiles an experiment of `models/` with settings such as `model.base=4`; without a size, for that of its data.
 ///
 /// # Errors
 /// Everything the compiler says.
-pub fn experiment(file: &str, settings: &[&str], size: Size) -> Result<Networks, String> {
-    compile((file, None), settings, size)
+pub fn experiment(
+    file: &str,
+    settings: &[&str],
+    size: Option<Size>,
+) -> Result<Compiled<'static>, String> {
+    compiled(files(), file, settings, size)
 }
 
-fn compile(
-    (main, text): (&str, Option<String>),
+/// Compiles a file of these. They are never freed, so that what is compiled has no owner to look after.
+///
+/// # Errors
+/// Everything the compiler says.
+pub fn compiled(
+    files: BTreeMap<String, String>,
+    main: &str,
     settings: &[&str],
-    size: Size,
-) -> Result<Networks, String> {
-    let mut world = MemoryWorld {
-        files: files(),
+    size: Option<Size>,
+) -> Result<Compiled<'static>, String> {
+    let world: &'static MemoryWorld = Box::leak(Box::new(MemoryWorld {
+        files,
         variables: BTreeMap::new(),
-    };
-    world.files.extend(text.map(|text| (main.to_owned(), text)));
-    let mut sources = Sources::default();
+    }));
     let settings: Vec<_> = settings.iter().map(|text| (*text).to_owned()).collect();
-    let project = elaborate::load(&mut sources, &world, main, &settings);
-    let project = project.map_err(|errors| render_all(&errors, &sources))?;
-    let study = elaborate::study(&sources, &world, &project);
-    let study: Study = study.map_err(|errors| render_all(&errors, &sources))?;
-    let network = |training| {
-        elaborate::network(&sources, &world, &project, &study, size, training)
-            .map_err(|errors| render_all(&errors, &sources))
-    };
-    let training = network(true)?;
-    let rules = training.rules.iter().map(|placed| placed.rule.clone());
-    Ok(Networks {
-        rules: rules.collect(),
-        recipe: Recipe {
-            loss: study.train.loss.clone(),
-            optimiser: study.train.optim.clone(),
-        },
-        input: training.input,
-        names: study.names("PyTorch").cloned(),
-        training: training.graph,
-        evaluation: network(false)?.graph,
-    })
+    let input = size.map(|size| [size.channels, size.height, size.width]);
+    compile_for(world, main, &settings, input).map_err(|errors| render_all(&errors))
 }

@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use hqcc::cpu::CpuExecutor;
 use hqcc::gpu::{DeviceChoice, GpuExecutor, select};
+use hqcc_compiler::diagnostic::{Diagnostic, render_all};
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::graph::ParameterKind;
 use hqcc_compiler::names::key;
-use hqcc_compiler::program::{Entry, StateTensor};
-use hqcc_compiler::steps::{self, TARGET};
+use hqcc_compiler::program::StateTensor;
+use hqcc_compiler::steps::TARGET;
 use hqcc_tests::digest::norm;
 use hqcc_tests::machine::{Double, Machine, Single};
 use hqcc_tests::networks;
@@ -202,16 +203,13 @@ impl Subject<'_> {
     fn run(&self, machine: &mut dyn Machine, exact: bool) -> Result<Row, Fault> {
         let size = self.size();
         let network = networks::model(self.file, self.written, "bce", size)?;
-        let names = network.names.ok_or("the file has no `names PyTorch`")?;
-        let loss = &network.recipe.loss;
-        let frozen = steps::gradients(network.evaluation.clone(), &network.rules, loss)?;
-        let train = steps::gradients(network.training, &network.rules, loss)?;
-        let predict = steps::predict(network.evaluation)?;
-        let (predict, frozen, train) = (
-            Entry { graph: predict },
-            Entry { graph: frozen },
-            Entry { graph: train },
-        );
+        let names = network.study().names("PyTorch");
+        let names = names.ok_or("the file has no `names PyTorch`")?;
+        let said = |errors: Vec<Diagnostic>| render_all(&errors);
+        let frozen = network.gradients(size, false).map_err(said)?;
+        let train = network.gradients(size, true).map_err(said)?;
+        let predict = network.predict(size).map_err(said)?;
+        let input_name = network.source_network(size, false).map_err(said)?.input;
         machine.load("predict", &predict);
         machine.load("frozen", &frozen);
         machine.load("train", &train);
@@ -230,7 +228,7 @@ impl Subject<'_> {
         let (input, target) = (io.get("input")?, io.get("target")?);
         let image = [size.batch, size.channels, size.height, size.width];
         let mask = [size.batch, 1, size.height, size.width];
-        let image = (network.input.as_str(), &image[..], input.as_slice());
+        let image = (input_name.as_str(), &image[..], input.as_slice());
         let target = (TARGET, &mask[..], target.as_slice());
         let mut row = Row::default();
         let out = machine.run("predict", &[image]);

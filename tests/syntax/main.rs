@@ -3,7 +3,7 @@
 use hqcc_compiler::diagnostic::{Diagnostic, render_all};
 use hqcc_compiler::syntax::ast::*;
 use hqcc_compiler::syntax::span::{MemoryWorld, Sources, Span, World, standard};
-use hqcc_compiler::syntax::{format_source, parse, parse_setting, print};
+use hqcc_compiler::syntax::{self, parse, parse_setting, print};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -18,8 +18,8 @@ fn read(text: &str) -> (File, Vec<Diagnostic>, Sources) {
 }
 
 fn read_sound(text: &str) -> File {
-    let (tree, errors, sources) = read(text);
-    assert!(errors.is_empty(), "{}", render_all(&errors, &sources));
+    let (tree, errors, _) = read(text);
+    assert!(errors.is_empty(), "{errors:?}");
     tree
 }
 
@@ -41,9 +41,7 @@ fn bare(tree: &File) -> Value {
 }
 
 fn format(text: &str) -> String {
-    let mut sources = Sources::default();
-    let file = sources.add("test.hqc", text);
-    format_source(&sources, file).unwrap_or_else(|e| panic!("{}", render_all(&e, &sources)))
+    syntax::format("test.hqc", text).unwrap_or_else(|e| panic!("{}", render_all(&e)))
 }
 
 #[test]
@@ -339,8 +337,8 @@ proptest! {
         };
         let tree = File { items: vec![Item::Model(function)], comments: Vec::new() };
         let text = print(&tree);
-        let (read, errors, sources) = read(&text);
-        prop_assert!(errors.is_empty(), "{}{}", text, render_all(&errors, &sources));
+        let (read, errors, _) = read(&text);
+        prop_assert!(errors.is_empty(), "{}{:?}", text, errors);
         prop_assert_eq!(bare(&tree), bare(&read), "{}", text);
         let formatted = format(&text);
         prop_assert_eq!(bare(&tree), bare(&read_sound(&formatted)));

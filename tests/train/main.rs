@@ -5,125 +5,56 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hqcc::cpu::CpuExecutor;
-use hqcc::data::{Cases, DataSettings, Dataset, Phantom, Preprocessing, Source};
+use hqcc::data::{Batch, Cases, DataSettings, Dataset, Phantom, Preprocessing, Source};
 use hqcc::train::checkpoint::{self, Position};
 use hqcc::train::folder::RunFolder;
 use hqcc::train::log::{self, Record};
-use hqcc::train::network::{EVALUATE, Network, TRAIN};
-use hqcc::train::progress::Reporter;
-use hqcc::train::run_loop::{Batch, Ending, Run, Schedule, replay};
+use hqcc::train::network::Network;
+use hqcc::train::run_loop::{Ending, Run, Schedule, replay};
 use hqcc::train::samples::SliceSamples;
 use hqcc::weights::Weights;
+use hqcc_compiler::Compiled;
+use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::experiment::Keep;
-use hqcc_compiler::graph::{Graph, Input, NodeId};
 use hqcc_compiler::measures::MEASURES;
-use hqcc_compiler::ops::{Builder, LAYERS};
-use hqcc_compiler::passes::loss::Loss;
-use hqcc_compiler::passes::optimiser::Optimiser;
-use hqcc_compiler::program::{Entry, FORMAT, Program};
-use hqcc_compiler::setting::{SettingValue, Settings};
-use hqcc_compiler::steps::{self, Recipe};
-use hqcc_compiler::tensor_type::TensorType;
+use hqcc_compiler::program::{EVALUATE, Program, TRAIN};
+use hqcc_tests::networks;
 
 const SIDE: usize = 16;
 const BATCH: usize = 4;
 const SEED: u64 = 5;
 const EPOCHS: u64 = 4;
 
-fn layer(
-    builder: &mut Builder<'_>,
-    name: &str,
-    path: &str,
-    x: NodeId,
-    given: &[(&'static str, i64)],
-) -> NodeId {
-    let info = LAYERS
-        .iter()
-        .find(|layer| layer.name == name)
-        .expect("the layer is in the table");
-    let mut settings = Settings::default();
-    for setting in info.settings {
-        let value = match setting.default {
-            Some("auto") | None => continue,
-            Some("true") => SettingValue::Bool(true),
-            Some("false") => SettingValue::Bool(false),
-            Some(text) => text
-                .parse()
-                .map(SettingValue::Int)
-                .or_else(|_| text.parse().map(SettingValue::Float))
-                .unwrap_or_else(|_| SettingValue::Word(text.into())),
-        };
-        settings.0.insert(setting.name, value);
-    }
-    settings.0.extend(
-        given
-            .iter()
-            .map(|&(name, value)| (name, SettingValue::Int(value))),
-    );
-    builder.path = path.into();
-    (info.build)(builder, &[x], &settings).expect("the layer fits")
-}
-
 /// Two convolutions with a batch norm and dropout between them.
-fn network(batch: usize, training: bool) -> Graph {
-    let mut graph = Graph::default();
-    let ty = TensorType::image([batch, 1, SIDE, SIDE]);
-    let x = graph.add(Input { ty }, &[], "ct").expect("an input");
-    let builder = &mut Builder {
-        graph: &mut graph,
-        path: String::new(),
-        training,
-    };
-    let x = layer(builder, "conv", "a.conv", x, &[("channels", 6)]);
-    let x = layer(builder, "batch_norm", "a.norm", x, &[]);
-    let x = layer(builder, "relu", "a.relu", x, &[]);
-    let x = layer(builder, "dropout", "a.dropout", x, &[]);
-    let head = layer(builder, "conv", "head", x, &[("channels", 1)]);
-    graph.set_output("head", head);
-    graph
-}
-
-fn optimiser() -> Optimiser {
-    Optimiser::Adam {
-        lr: 3e-2,
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.0,
-        decoupled: false,
+const NETWORK: &str = "
+    model M {
+      input ct: [1, H, W]
+      first = conv(ct, 6)
+      norm = batch_norm(first)
+      dropped = dropout(relu(norm))
+      head = conv(dropped, 1)
+      output head
     }
+    train { model = M(), loss = bce + dice, optim = adam(lr = 3e-2), batch = 4 }";
+
+fn compiled() -> Compiled<'static> {
+    let texts = BTreeMap::from([("small.hqc".to_owned(), NETWORK.to_owned())]);
+    let size = Size {
+        batch: BATCH,
+        channels: 1,
+        height: SIDE,
+        width: SIDE,
+    };
+    let compiled = networks::compiled(texts, "small.hqc", &[], Some(size));
+    let compiled = compiled.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(compiled.study().train.batch, BATCH);
+    compiled
 }
 
 fn program(samples: &SliceSamples) -> Program {
-    let loss = vec![(1.0, Loss::Bce), (1.0, Loss::Dice)];
-    let recipe = Recipe {
-        loss: loss.clone(),
-        optimiser: optimiser(),
-    };
-    let mut entries = BTreeMap::new();
-    for (split, role) in [
-        (&samples.dataset.train, TRAIN),
-        (&samples.dataset.test, EVALUATE),
-    ] {
-        for batch in [BATCH, split.len() % BATCH] {
-            let graph = match role {
-                _ if batch == 0 => continue,
-                TRAIN => steps::train(network(batch, true), &[], &recipe),
-                _ => steps::evaluate(network(batch, false), &[], &loss),
-            };
-            entries.insert(
-                format!("{role}.{batch}"),
-                Entry {
-                    graph: graph.expect("the graph stands"),
-                },
-            );
-        }
-    }
-    Program {
-        format: FORMAT,
-        model: "small".into(),
-        entries,
-    }
+    let (train, test) = (samples.dataset.train.len(), samples.dataset.test.len());
+    let program = compiled().program(train, test);
+    program.unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
 fn samples() -> SliceSamples {
@@ -157,7 +88,7 @@ fn loaded(samples: &SliceSamples) -> Network {
     Network::load(
         Box::new(CpuExecutor::<f32>::new()),
         &program(samples),
-        &optimiser(),
+        &compiled().study().train.optim,
         SEED,
         &[TRAIN, EVALUATE],
     )
@@ -185,13 +116,12 @@ fn train(samples: &SliceSamples, folder: &RunFolder, stop_after: u64, resume: bo
         keep: Keep::Best(&MEASURES[0]),
         save_every: 0,
     };
-    let reporter = &mut Reporter::silent();
     Run {
         learner: &mut learner,
         samples,
         schedule,
         folder,
-        reporter,
+        observer: &mut |_| {},
         stop: &stop,
     }
     .train(&mut position)
@@ -227,12 +157,12 @@ fn the_node_that_blew_up_is_found() {
     assert_eq!(blame(&state, &batch), None);
     let good = state.clone();
     let gamma = state
-        .get_mut("a.norm.weight")
+        .get_mut("norm.weight")
         .expect("a batch norm has a scale");
     gamma.data_mut()[3] = f32::MAX;
-    assert_eq!(blame(&state, &batch).as_deref(), Some("a.norm"));
+    assert_eq!(blame(&state, &batch).as_deref(), Some("norm"));
     batch.images.data_mut()[7] = f32::NAN;
-    assert_eq!(blame(&good, &batch).as_deref(), Some("a.conv"));
+    assert_eq!(blame(&good, &batch).as_deref(), Some("first"));
 }
 
 #[test]

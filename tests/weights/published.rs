@@ -1,16 +1,13 @@
 //! The names of published files lead to the paths of the networks here.
 
+use hqcc_compiler::compile::name_lists;
 use hqcc_compiler::diagnostic::render_all;
-use hqcc_compiler::elaborate::{load, name_lists};
 use hqcc_compiler::names::{Change, NameMap};
-use hqcc_compiler::syntax::span::{MemoryWorld, Sources};
+use hqcc_compiler::syntax::span::MemoryWorld;
 
 fn list(name: &str) -> NameMap {
-    let mut sources = Sources::default();
-    let world = MemoryWorld::default();
-    let lists = load(&mut sources, &world, "std/pretrained.hqc", &[])
-        .and_then(|project| name_lists(&sources, &world, &project))
-        .unwrap_or_else(|errors| panic!("{}", render_all(&errors, &sources)));
+    let lists = name_lists(&MemoryWorld::default(), "std/pretrained.hqc")
+        .unwrap_or_else(|errors| panic!("{}", render_all(&errors)));
     let list = lists.into_iter().find(|list| list.name == name);
     list.expect("a list of that name")
 }

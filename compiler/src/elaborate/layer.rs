@@ -4,7 +4,7 @@ use super::arguments::{Callee, Matched};
 use super::state::{Elaborator, Frame, Layer, Outcome, Place};
 use super::value::Value;
 use crate::diagnostic::{Diagnostic, bail, error, list};
-use crate::graph::NodeId;
+use crate::graph::{Graph, NodeId};
 use crate::ops::{Builder, LAYERS, LayerInfo};
 use crate::setting::{Setting, Settings};
 use crate::syntax::ast::*;
@@ -24,6 +24,17 @@ struct Sorted<'e> {
     tensors: Vec<Given<'e>>,
     settings: Vec<(&'e Argument, Value)>,
     result: Outcome<()>,
+}
+
+/// The output of a layer or one of its inputs, if it has more elements than a tensor may have.
+pub(super) fn too_large(graph: &Graph, output: NodeId) -> Option<NodeId> {
+    let mut produced = graph.inputs(output);
+    produced.push(output);
+    produced.into_iter().find(|&id| {
+        let mut shape = graph.ty(id).shape.iter().copied();
+        let elements = shape.try_fold(1usize, usize::checked_mul);
+        elements.is_none_or(|elements| elements > MAX_ELEMENTS)
+    })
 }
 
 impl Elaborator<'_> {
@@ -180,9 +191,9 @@ impl Elaborator<'_> {
         self.network.made.entry(output).or_insert(expr.span);
         self.network.layers.push(Layer {
             path,
-            function: layer.name,
-            span: expr.span,
+            function: layer,
             inputs,
+            settings,
             output,
         });
         Ok(Value::Tensor(output))
@@ -195,18 +206,12 @@ impl Elaborator<'_> {
                 "limit::graph" at expr.span, "the network has more than {MAX_NODES} nodes"; here: "stopped here"
             )));
         }
-        let mut produced = self.network.graph.inputs(output);
-        produced.push(output);
-        for id in produced {
-            let shape = self.network.graph.ty(id).shape.iter();
-            let elements = shape.copied().try_fold(1usize, usize::checked_mul);
-            if elements.is_none_or(|elements| elements > MAX_ELEMENTS) {
-                let (name, ty) = (self.network.graph.name(id), self.network.graph.ty(id));
-                return Err(self.stop(error!(
-                    "limit::tensor" at expr.span, "a tensor may have at most {MAX_ELEMENTS} elements";
-                    here: "`{name}` would be {ty}"
-                )));
-            }
+        if let Some(id) = too_large(&self.network.graph, output) {
+            let (name, ty) = (self.network.graph.name(id), self.network.graph.ty(id));
+            return Err(self.stop(error!(
+                "limit::tensor" at expr.span, "a tensor may have at most {MAX_ELEMENTS} elements";
+                here: "`{name}` would be {ty}"
+            )));
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod lookup;
 mod names;
 mod network;
 mod project;
+mod replay;
 mod resolve;
 mod rules;
 mod sections;

@@ -1,6 +1,7 @@
 //! The network of a study: its model elaborated at one size, with the rules that belong to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::project::Project;
 use super::rules::settle;
@@ -11,7 +12,7 @@ use crate::diagnostic::{Diagnostic, error};
 use crate::experiment::Loss;
 use crate::graph::{Graph, NodeId};
 use crate::passes::rewrite::{self, RewriteError, Rule};
-use crate::syntax::span::{Sources, Span, World};
+use crate::syntax::span::{Sources, World};
 
 /// How many rules annotations and rewrites may make together. Each is tried on each layer.
 const MAX_RULES: usize = 1000;
@@ -31,10 +32,10 @@ pub struct Network {
     pub output: NodeId,
     /// The layers in the order of the source.
     pub layers: Vec<Layer>,
+    /// The layers that are never computed, as ranges of [`Network::layers`] in the order in which they were set aside.
+    pub(super) unused: Vec<Range<usize>>,
     /// What annotations and rewrites ask for.
     pub rules: Vec<PlacedRule>,
-    /// Where the output of each layer was made.
-    pub made: BTreeMap<NodeId, Span>,
 }
 
 /// Makes the network of a study for an input size.
@@ -88,8 +89,8 @@ pub fn network(
         input_id: given.input_id,
         output: given.output,
         layers: elaborator.network.layers,
+        unused: given.unused,
         rules,
-        made: elaborator.network.made,
     })
 }
 

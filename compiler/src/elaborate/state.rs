@@ -8,7 +8,9 @@ use super::project::Module;
 use super::value::Value;
 use crate::diagnostic::{Diagnostic, error};
 use crate::graph::{Graph, NodeId};
+use crate::ops::LayerInfo;
 use crate::passes::rewrite::Rule;
+use crate::setting::Settings;
 use crate::syntax::span::{FileId, Sources, Span, World};
 
 /// How many expressions and statements one elaboration may evaluate.
@@ -51,17 +53,17 @@ impl Default for Size {
     }
 }
 
-/// A layer of a network: one call of a layer function.
+/// A layer of a network: one call of a layer function, with all that is needed to make it again.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// Its path.
     pub path: String,
     /// The layer function, such as `conv`.
-    pub function: &'static str,
-    /// The call.
-    pub span: Span,
+    pub function: &'static LayerInfo,
     /// The tensors it was given.
     pub inputs: Vec<NodeId>,
+    /// The settings it was given, defaults filled in.
+    pub settings: Settings,
     /// Its output.
     pub output: NodeId,
 }
@@ -195,6 +197,8 @@ pub struct Unused {
     pub span: Span,
     /// Its nodes, by their numbers.
     pub nodes: std::ops::Range<usize>,
+    /// Its layers, by their numbers.
+    pub layers: std::ops::Range<usize>,
 }
 
 /// What is compiled.

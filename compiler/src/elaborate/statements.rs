@@ -1,6 +1,7 @@
 //! Statements of blocks and models: what they bind, and the network they make.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::arguments::Callee;
 use super::lookup::spell;
@@ -9,7 +10,7 @@ use super::state::{
 };
 use super::value::Value;
 use crate::diagnostic::{bail, error};
-use crate::graph::{Input, NodeId, Parameter, ParameterKind};
+use crate::graph::{Graph, Input, NodeId, Parameter, ParameterKind};
 use crate::passes::loss::{OUTPUT, head_name};
 use crate::setting::Setting;
 use crate::syntax::ast::*;
@@ -36,6 +37,25 @@ pub struct Given {
     pub output: NodeId,
     /// The expression that declares the output.
     pub output_span: Span,
+    /// The layers that are never computed, by their numbers.
+    pub unused: Vec<Range<usize>>,
+}
+
+/// Lets the parameters of the nodes from `first` on exist without being computed or trained.
+pub(super) fn set_aside(graph: &mut Graph, first: usize) {
+    graph.retain_effects(|id| id.index() < first);
+    let new: Vec<_> = graph.ids().filter(|id| id.index() >= first).collect();
+    for id in new {
+        let Some(parameter) = graph.op::<Parameter>(id).cloned() else {
+            continue;
+        };
+        graph.add_effect(id);
+        if parameter.kind == ParameterKind::Trained {
+            let kind = ParameterKind::Unused;
+            // The type stays, so the graph cannot refuse.
+            let _ = graph.set_op(id, Parameter { kind, ..parameter });
+        }
+    }
 }
 
 impl Elaborator<'_> {
@@ -79,11 +99,13 @@ impl Elaborator<'_> {
         }
         self.network.graph.set_output(OUTPUT, output);
         self.refuse_reading(&declared)?;
+        let unused = declared.unused.into_iter().map(|unused| unused.layers);
         Ok(Given {
             input,
             input_id,
             output,
             output_span,
+            unused: unused.collect(),
         })
     }
 
@@ -343,37 +365,6 @@ impl Elaborator<'_> {
         }
     }
 
-    /// Lets the parameters of the nodes from `first` on exist without being computed or trained.
-    fn set_aside(&mut self, path: &str, span: Span, first: usize) {
-        let nodes = first..self.network.graph.len();
-        self.network.graph.retain_effects(|id| id.index() < first);
-        let new: Vec<_> = self
-            .network
-            .graph
-            .ids()
-            .filter(|id| id.index() >= first)
-            .collect();
-        for id in new {
-            let Some(parameter) = self.network.graph.op::<Parameter>(id).cloned() else {
-                continue;
-            };
-            self.network.graph.add_effect(id);
-            if parameter.kind == ParameterKind::Trained {
-                let kind = ParameterKind::Unused;
-                // The type stays, so the graph cannot refuse.
-                let _ = self
-                    .network
-                    .graph
-                    .set_op(id, Parameter { kind, ..parameter });
-            }
-        }
-        let path = path.to_owned();
-        self.network
-            .declared
-            .unused
-            .push(Unused { path, span, nodes });
-    }
-
     /// Refuses a network whose output needs a layer marked `@unused`.
     fn refuse_reading(&mut self, declared: &Declared) -> Outcome<()> {
         let mut open: Vec<_> = declared.outputs.iter().map(|(id, _)| *id).collect();
@@ -473,7 +464,13 @@ impl Elaborator<'_> {
             };
             let _: Outcome<_> = self.settings(&none, &unused.arguments, unused.span, frame);
             self.network.rules.truncate(before.rules);
-            self.set_aside(&path.name, unused.span, before.nodes);
+            set_aside(&mut self.network.graph, before.nodes);
+            self.network.declared.unused.push(Unused {
+                path: path.name.clone(),
+                span: unused.span,
+                nodes: before.nodes..self.network.graph.len(),
+                layers: before.layers..self.network.layers.len(),
+            });
         }
         for annotation in annotations {
             let (value, makes_layer) = makes;

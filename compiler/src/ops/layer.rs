@@ -1,5 +1,7 @@
 //! Layer functions: what a person calls in a model, and what such a call adds to the graph.
 
+use std::fmt;
+
 use crate::graph::{Graph, Init, NodeId, Op, Parameter, ParameterKind, WeightKind};
 use crate::setting::{Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType};
@@ -16,6 +18,12 @@ pub struct LayerInfo {
     pub settings: &'static [Setting],
     /// Adds the layer to the graph and gives its output.
     pub build: fn(&mut Builder<'_>, &[NodeId], &Settings) -> Result<NodeId, ShapeError>,
+}
+
+impl fmt::Debug for LayerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 /// What a layer adds its nodes with. The layer's output node is named by its path; parameters and inner nodes

@@ -8,4 +8,4 @@ pub mod print;
 pub mod span;
 
 pub use parse::{parse, parse_setting, parse_value};
-pub use print::{format_source, print};
+pub use print::{format, print};

@@ -3,9 +3,11 @@
 //! A comment stays where it was: at the end of its line, or on a line of its own above what
 //! follows. One inside an expression moves above the statement. Single empty lines stay.
 
+use std::sync::Arc;
+
 use super::ast::*;
 use super::parse::{is_path, parse};
-use super::span::{FileId, Sources};
+use super::span::Sources;
 use crate::diagnostic::Diagnostic;
 
 /// Lines longer than this are broken at their arguments.
@@ -18,16 +20,20 @@ pub fn print(tree: &File) -> String {
     printer.out
 }
 
-/// The canonical text of a source, comments kept.
+/// The canonical text of a source, comments kept. `name` is what messages call it.
 ///
 /// # Errors
 /// What the parser finds; a broken file is left alone.
-pub fn format_source(sources: &Sources, file: FileId) -> Result<String, Vec<Diagnostic>> {
-    let (tree, errors) = parse(sources, file);
+pub fn format(name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
+    let mut sources = Sources::default();
+    let file = sources.add(name, text);
+    let (tree, errors) = parse(&sources, file);
     if !errors.is_empty() {
-        return Err(errors);
+        let sources = Arc::new(sources);
+        let errors = errors.into_iter().map(|error| error.within(&sources));
+        return Err(errors.collect());
     }
-    let mut printer = Printer::new(&tree.comments, sources.text(file));
+    let mut printer = Printer::new(&tree.comments, text);
     printer.file(&tree);
     Ok(printer.out)
 }

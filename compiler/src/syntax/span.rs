@@ -48,7 +48,7 @@ impl Span {
 }
 
 /// Gives the compiler the texts of files and the environment; it reads nothing else.
-pub trait World {
+pub trait World: Sync {
     /// The text of a file, named as the importing file's folder and the `import` make it.
     ///
     /// # Errors
@@ -118,12 +118,12 @@ pub fn resolve_import(importer: &str, path: &str) -> String {
 }
 
 /// The texts of one compilation and their names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
     files: Vec<SourceFile>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct SourceFile {
     name: String,
     text: String,

@@ -3,11 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use crate::train::progress::MessageFormat;
+use super::messages::MessageFormat;
+use crate::train::folder::Which;
 
 /// Writes a command's result to standard output.
 ///
@@ -25,16 +26,16 @@ pub fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// A progress bar with the time left, on standard error; silent where that is no terminal.
+/// A progress bar with the time left, on standard error; silent where that is no terminal. Dropped, it goes away.
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// A bar over `total` pieces of work.
-    pub fn start(what: &str, total: u64) -> Self {
+    /// A bar over pieces of work.
+    pub fn start(what: &str) -> Self {
         if !io::stderr().is_terminal() {
             return Bar(ProgressBar::hidden());
         }
-        let bar = ProgressBar::new(total);
+        let bar = ProgressBar::new(0);
         if let Ok(style) =
             ProgressStyle::with_template("{msg}  {wide_bar:.green} {pos}/{len}  {eta} left")
         {
@@ -44,18 +45,15 @@ impl Bar {
         Bar(bar)
     }
 
-    /// There are `total` pieces in all.
-    pub fn length(&self, total: u64) {
-        self.0.set_length(total);
+    /// `done` of `total` pieces are done.
+    pub fn set(&self, done: usize, total: usize) {
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
     }
+}
 
-    /// `done` pieces are done.
-    pub fn set(&self, done: u64) {
-        self.0.set_position(done);
-    }
-
-    /// Takes the bar away.
-    pub fn end(self) {
+impl Drop for Bar {
+    fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }
@@ -70,6 +68,25 @@ pub struct SourceArgs {
     /// `-s train.epochs=5`, `-s data.root=volumes`, `-s train.optim='sgd(lr = 0.1)'`
     #[arg(short = 's', long = "set", value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+}
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckpointArg {
+    /// The best epoch's; the last one's where none is kept.
+    #[default]
+    Best,
+    /// The newest.
+    Last,
+}
+
+impl From<CheckpointArg> for Which {
+    fn from(argument: CheckpointArg) -> Which {
+        match argument {
+            CheckpointArg::Best => Which::Best,
+            CheckpointArg::Last => Which::Last,
+        }
+    }
 }
 
 /// Which device computes.

@@ -2,20 +2,20 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use hqcc_compiler::compile;
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::syntax::span::MemoryWorld;
 use serde_json::json;
 
 use super::Failure;
 use super::args::{DeviceArgs, MessageArgs, print};
-use super::device;
-use super::experiment::Experiment;
+use super::messages::MessageFormat;
 use crate::bench::networks::{self, experiment};
 use crate::bench::qpg::time_generation;
 use crate::bench::steps::{profile, time_steps};
 use crate::bench::{Effort, Timing, table};
+use crate::device::{Device, words};
 use crate::report::table::{Align, Table, si};
-use crate::train::progress::MessageFormat;
 
 /// Time weight generation or training steps, as medians on a named device.
 #[derive(Debug, Args)]
@@ -87,14 +87,14 @@ struct Generation {
 
 impl Generation {
     fn run(self) -> Result<(), Failure> {
-        let mut executor = device::open(&self.device.device)?;
-        let words = device::words(executor.device());
+        let mut device = Device::open(&self.device.device)?;
+        let words = words(device.info());
         let effort = Effort {
             warm_up: 2,
             runs: self.runs,
             seconds: self.seconds,
         };
-        let timings = time_generation(&mut *executor, effort).map_err(Failure::new)?;
+        let timings = time_generation(&mut *device.executor, effort).map_err(Failure::new)?;
         if self.messages.message_format == MessageFormat::Human {
             print(&format!("device: {words}\n{}", table(&timings)))
         } else {
@@ -119,7 +119,7 @@ impl Bench {
 impl Step {
     fn run(self) -> Result<(), Failure> {
         let human = self.messages.message_format == MessageFormat::Human;
-        let mut words = String::new();
+        let mut named = String::new();
         let mut timings: Vec<Timing> = Vec::new();
         for model in &self.model {
             let (name, entry) = self.entry(model)?;
@@ -127,18 +127,18 @@ impl Step {
                 print(&format!("{name}\n{}\n", profile_table(&entry)?))?;
                 continue;
             }
-            let executor = device::open(&self.device.device)?;
-            let device = device::words(executor.device());
-            if human && words.is_empty() {
-                print(&format!("device: {device}\n"))?;
+            let device = Device::open(&self.device.device)?;
+            let shown = words(device.info());
+            if human && named.is_empty() {
+                print(&format!("device: {shown}\n"))?;
             }
-            words = device;
+            named = shown;
             let effort = Effort {
                 warm_up: 1,
                 runs: self.runs,
                 seconds: self.seconds,
             };
-            timings.push(time_steps(executor, &name, &entry, effort).map_err(Failure::new)?);
+            timings.push(time_steps(device.executor, &name, &entry, effort).map_err(Failure::new)?);
         }
         if self.profile {
             return Ok(());
@@ -148,7 +148,7 @@ impl Step {
         } else {
             print(&format!(
                 "{}\n",
-                json!({ "reason": "bench", "device": words, "timings": timings })
+                json!({ "reason": "bench", "device": named, "timings": timings })
             ))
         }
     }
@@ -163,10 +163,9 @@ impl Step {
             files: experiment(network, generated, width, *size, *batch),
             ..MemoryWorld::default()
         };
-        let experiment =
-            Experiment::open_in(Box::new(world), "bench.hqc", &[], MessageFormat::Human)?;
+        let experiment = compile(&world, "bench.hqc", &[])?;
         let name = format!("{model} step, width {width}, {size}x{size}, batch {batch}");
-        Ok((name, experiment.train_step(*batch)?))
+        Ok((name, experiment.train(experiment.size(*batch))?))
     }
 }
 

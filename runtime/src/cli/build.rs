@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use hqcc_compiler::Compiled;
 use hqcc_compiler::plan::Plan;
 use hqcc_compiler::program::{Entry, FORMAT, Program};
 use hqcc_compiler::steps;
@@ -13,10 +14,10 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{SourceArgs, print};
-use super::experiment::Experiment;
+use super::messages::MessageFormat;
+use super::open::open;
 use crate::durable::replace_file;
-use crate::train::network::{EVALUATE, TRAIN};
-use crate::train::progress::MessageFormat;
+use hqcc_compiler::program::{EVALUATE, TRAIN};
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,7 +54,7 @@ impl Build {
     /// Writes the program.
     pub fn run(self) -> Result<(), Failure> {
         let path = self.source.file.display().to_string();
-        let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
+        let experiment = open(&path, &self.source.set, MessageFormat::Human)?;
         let entries = entries(&experiment)?;
         let mut plans = BTreeMap::new();
         for (name, entry) in &entries {
@@ -68,7 +69,7 @@ impl Build {
         if self.emit.contains(&Emit::Json) {
             let program = Program {
                 format: FORMAT,
-                model: experiment.study.model.clone(),
+                model: experiment.study().model.clone(),
                 entries,
             };
             let text = serde_json::to_string(&json!({ "program": program, "plans": plans }))?;
@@ -81,15 +82,22 @@ impl Build {
 }
 
 /// Every entry of a run with a full batch.
-fn entries(experiment: &Experiment) -> Result<BTreeMap<String, Entry>, Failure> {
-    let batch = experiment.study.train.batch;
-    let (predict, weights) = experiment.prediction(experiment.study.predict.batch)?;
+fn entries(experiment: &Compiled<'_>) -> Result<BTreeMap<String, Entry>, Failure> {
+    let batch = experiment.study().train.batch;
+    let predict = experiment.predict(experiment.size(experiment.study().predict.batch))?;
     let mut entries = BTreeMap::from([
-        (TRAIN.to_owned(), experiment.train_step(batch)?),
-        (EVALUATE.to_owned(), experiment.evaluation(batch)?),
+        (TRAIN.to_owned(), experiment.train(experiment.size(batch))?),
+        (
+            EVALUATE.to_owned(),
+            experiment.evaluate(experiment.size(batch))?,
+        ),
         ("predict".to_owned(), predict),
     ]);
-    entries.extend(weights.map(|entry| ("weights".to_owned(), entry)));
+    entries.extend(
+        experiment
+            .weights()?
+            .map(|entry| ("weights".to_owned(), entry)),
+    );
     Ok(entries)
 }
 

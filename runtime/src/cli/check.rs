@@ -1,6 +1,7 @@
 //! `hqcc check`.
 
 use clap::Args;
+use hqcc_compiler::Compiled;
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::steps;
 use hqcc_compiler::summary::{LayerRow, Summary, summarise};
@@ -8,11 +9,12 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{Bar, MessageArgs, SourceArgs, print};
-use super::experiment::Experiment;
+use super::messages::MessageFormat;
+use super::open::open;
 use crate::data::kits19::case_name;
 use crate::data::{self, DataReport};
 use crate::report::table::{Align, Table, bytes, grouped, si};
-use crate::train::progress::MessageFormat;
+use crate::source;
 
 /// Check a .hqc file and show what its network is and needs, without touching a device.
 ///
@@ -35,7 +37,7 @@ pub struct Check {
     #[arg(long, conflicts_with = "resolved")]
     data: bool,
     #[command(flatten)]
-    messages: MessageArgs,
+    pub(super) messages: MessageArgs,
 }
 
 impl Check {
@@ -43,15 +45,15 @@ impl Check {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let path = self.source.file.display().to_string();
-        let experiment = Experiment::open(&path, &self.source.set, format)?;
+        let experiment = open(&path, &self.source.set, format)?;
         if self.resolved {
             return print(&experiment.resolved().0);
         }
-        let batch = experiment.study.train.batch;
-        let network = experiment.rewritten(batch, true)?;
+        let batch = experiment.study().train.batch;
+        let network = experiment.network(experiment.size(batch), true)?;
         let summary = summarise(&network.graph);
         let input = network.graph.ty(network.input_id).to_string();
-        let step = experiment.train_step(batch)?;
+        let step = experiment.train(experiment.size(batch))?;
         let cost = Cost::of(&step)?;
         match format {
             MessageFormat::Json => {
@@ -177,14 +179,11 @@ fn entries(row: &LayerRow, adapters: bool, unused: bool) -> Vec<String> {
     entries
 }
 
-fn check_data(experiment: &Experiment, format: MessageFormat) -> Result<(), Failure> {
-    let settings = experiment.data()?;
-    let bar = Bar::start("reading data", 0);
-    let report = data::check(settings, &|done, total| {
-        bar.length(total as u64);
-        bar.set(done as u64);
-    });
-    bar.end();
+fn check_data(experiment: &Compiled<'_>, format: MessageFormat) -> Result<(), Failure> {
+    let settings = source::data(experiment)?;
+    let bar = Bar::start("reading data");
+    let report = data::check(settings, &|done, total| bar.set(done, total));
+    drop(bar);
     let report = report?;
     let (train, test) = (report.samples("train"), report.samples("test"));
     let text = match format {

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use hqcc_compiler::Compiled;
 use hqcc_compiler::generation::{GeneratedWeight, generated_weight};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::quantum::picture::{Picture, to_svg, to_text};
 use hqcc_compiler::quantum::qasm::to_qasm;
 
 use super::Failure;
-use super::args::{SourceArgs, print};
-use super::eval::Which;
-use super::experiment::Experiment;
+use super::args::{CheckpointArg, SourceArgs, print};
+use super::messages::MessageFormat;
+use super::open::open;
 use crate::durable::replace_file;
 use crate::tensor::Tensor;
 use crate::train::folder::RunFolder;
-use crate::train::progress::MessageFormat;
 use crate::weights;
 
 /// What a circuit is written as.
@@ -53,7 +53,7 @@ pub struct CircuitCommand {
     angles: Option<String>,
     /// The checkpoint of the run.
     #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    checkpoint: CheckpointArg,
     /// What to write.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -66,8 +66,8 @@ impl CircuitCommand {
     /// Shows the circuit.
     pub fn run(self) -> Result<(), Failure> {
         let path = self.source.file.display().to_string();
-        let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
-        let graph = experiment.rewritten(1, true)?.graph;
+        let experiment = open(&path, &self.source.set, MessageFormat::Human)?;
+        let graph = experiment.network(experiment.size(1), false)?.graph;
         let weight = generated_weight(&graph, &self.path).map_err(Failure::new)?;
         let count = weight.count();
         if self.index >= count {
@@ -115,7 +115,7 @@ impl CircuitCommand {
     /// The angles of all circuits of the layer, and where they come from.
     fn theta(
         &self,
-        experiment: &Experiment,
+        experiment: &Compiled<'_>,
         entry: &Entry,
         weight: &GeneratedWeight,
     ) -> Result<(Tensor, String), Failure> {
@@ -124,11 +124,12 @@ impl CircuitCommand {
         let start = state.iter().find(|tensor| tensor.name == weight.theta);
         let start = start.ok_or_else(missing)?;
         let seed = match &self.angles {
-            None => experiment.study.train.seed,
+            None => experiment.study().train.seed,
             Some(text) => match text.parse() {
                 Ok(seed) => seed,
                 Err(_) => {
-                    let file = self.checkpoint.file(&RunFolder::open(Path::new(text))?);
+                    let folder = RunFolder::open(Path::new(text))?;
+                    let file = folder.checkpoint(self.checkpoint.into());
                     let (state, _) = weights::load(&file)?;
                     let found = state.get(&weight.theta).ok_or_else(|| {
                         Failure::new(format!("{} has no `{}`", file.display(), weight.theta))

@@ -5,12 +5,12 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{MessageArgs, print};
-use super::device;
+use super::messages::MessageFormat;
 use crate::cpu::CpuExecutor;
+use crate::device;
 use crate::executor::Executor;
 use crate::gpu::{DeviceChoice, adapters, select};
 use crate::report::table::{Align, Table, bytes};
-use crate::train::progress::MessageFormat;
 
 /// List what can compute here, and what `--device auto` takes.
 #[derive(Debug, Args)]

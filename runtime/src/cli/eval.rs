@@ -2,41 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
 use super::Failure;
-use super::args::{DeviceArgs, MessageArgs};
-use super::experiment::Experiment;
-use super::session::{Session, open_device};
+use super::args::{CheckpointArg, DeviceArgs, MessageArgs};
+use super::open::{open_device, open_run};
+use super::reporter::Reporter;
 use crate::report::table::grouped;
-use crate::train::folder::RunFolder;
-use crate::train::network::EVALUATE;
-use crate::train::progress::Reporter;
-use crate::train::run_loop::evaluate;
-use crate::weights;
-
-/// Which checkpoint of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Which {
-    /// The best epoch's; the last one's where none is kept.
-    #[default]
-    Best,
-    /// The newest.
-    Last,
-}
-
-impl Which {
-    /// The file in a run's folder.
-    pub fn file(self, folder: &RunFolder) -> PathBuf {
-        let best = folder.best();
-        if self == Which::Best && best.is_file() {
-            best
-        } else {
-            folder.last()
-        }
-    }
-}
+use crate::train::session::evaluate;
 
 /// Measure a trained network on the test split of its data.
 ///
@@ -50,35 +24,26 @@ pub struct Eval {
     run: PathBuf,
     /// The checkpoint.
     #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    checkpoint: CheckpointArg,
     /// Change a setting of the run, such as its data.
     #[arg(short = 's', long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
-    messages: MessageArgs,
+    pub(super) messages: MessageArgs,
 }
 
 impl Eval {
     /// Evaluates.
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
-        let folder = RunFolder::open(&self.run)?;
-        let experiment = Experiment::open(
-            &folder.experiment().display().to_string(),
-            &self.set,
-            format,
-        )?;
-        let reporter = Reporter::new(format);
-        let executor = open_device(&self.device.device, &reporter)?;
-        let mut session =
-            Session::prepare(experiment, executor, &[EVALUATE], folder.path(), &reporter)?;
-        let file = self.checkpoint.file(&folder);
-        let (state, _) = weights::load(&file)?;
-        session.network.restore(&state).map_err(Failure::new)?;
-        let measures = &session.experiment.study.train.metrics;
-        let results = evaluate(&mut session.network, &session.samples, measures)?;
+        let run = open_run(&self.run, &self.set, format)?;
+        let mut reporter = Reporter::new(format);
+        let device = open_device(&self.device.device, &reporter)?;
+        let which = self.checkpoint.into();
+        let file = run.folder.checkpoint(which);
+        let results = evaluate(run, which, device, &mut |event| reporter.event(event))?;
         let words = results.measures.0.iter();
         let words: String = words
             .map(|(measure, spread)| format!("{} {spread}, ", measure.title))

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Failure;
 use super::args::{MessageArgs, print};
+use super::messages::MessageFormat;
 use crate::report::table::{Align, Table};
-use crate::train::progress::MessageFormat;
 
 /// Say what a name of the language or the code of a message means.
 ///

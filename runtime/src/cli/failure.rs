@@ -1,8 +1,15 @@
 //! How a command fails.
 
+use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+
+use hqcc_compiler::diagnostic::Diagnostic;
+
+use super::messages::MessageFormat;
+use super::messages::print_diagnostics;
+use crate::error::Error;
 
 /// Why a command ends with exit code 1.
 #[derive(Debug)]
@@ -11,6 +18,8 @@ pub enum Failure {
     ClosedPipe,
     /// The messages are printed already.
     Reported,
+    /// What the compiler says, still to be printed.
+    Source(Vec<Diagnostic>),
     /// One sentence still to be printed.
     Message(String),
 }
@@ -22,10 +31,14 @@ impl Failure {
     }
 
     /// Prints what is left to be said.
-    pub fn report(self) -> ExitCode {
+    pub fn report(self, format: MessageFormat) -> ExitCode {
         match self {
             Failure::ClosedPipe => ExitCode::SUCCESS,
             Failure::Reported => ExitCode::from(1),
+            Failure::Source(diagnostics) => {
+                print_diagnostics(&diagnostics, format);
+                ExitCode::from(1)
+            }
             Failure::Message(message) => {
                 let mut err = std::io::stderr().lock();
                 let (on, off) = if err.is_terminal() {
@@ -41,8 +54,15 @@ impl Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E> From<E> for Failure
+where
+    Error: From<E>,
+{
     fn from(error: E) -> Self {
+        let error = match Error::from(error) {
+            Error::Source(diagnostics) => return Failure::Source(diagnostics),
+            error => error,
+        };
         let mut message = error.to_string();
         let mut cause = error.source();
         while let Some(inner) = cause {

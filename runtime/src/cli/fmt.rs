@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hqcc_compiler::syntax::print::format_source;
-use hqcc_compiler::syntax::span::{Sources, World};
+use hqcc_compiler::syntax::format;
+use hqcc_compiler::syntax::span::World;
 
 use super::Failure;
 use super::args::print;
-use super::source::{Disk, check_diagnostics};
+use super::messages::MessageFormat;
 use crate::durable::replace_file;
-use crate::train::progress::MessageFormat;
+use crate::source::Disk;
 
 /// Lay .hqc files out in the one usual way; comments stay.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ impl Fmt {
                 Ok(()) => {}
                 Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
                 Err(failure) => {
-                    failure.report();
+                    failure.report(MessageFormat::Human);
                     failed = true;
                 }
             }
@@ -52,12 +52,7 @@ impl Fmt {
         let text = Disk
             .read(&name)
             .map_err(|why| Failure::new(format!("cannot read {name}: {why}")))?;
-        let mut sources = Sources::default();
-        let file = sources.add(name.as_str(), text.as_str());
-        let formatted = match format_source(&sources, file) {
-            Ok(formatted) => formatted,
-            Err(errors) => return check_diagnostics(&errors, &sources, MessageFormat::Human),
-        };
+        let formatted = format(&name, &text).map_err(Failure::Source)?;
         if formatted == text {
             return Ok(());
         }

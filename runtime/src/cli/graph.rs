@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use hqcc_compiler::Compiled;
 use hqcc_compiler::dot::{DotOptions, readable_depth, to_dot};
 use hqcc_compiler::graph::{Graph, NodeId};
 use hqcc_compiler::passes::fuse::fuse;
@@ -12,9 +13,9 @@ use hqcc_compiler::plan;
 
 use super::Failure;
 use super::args::{SourceArgs, print};
-use super::experiment::Experiment;
+use super::messages::MessageFormat;
+use super::open::open;
 use crate::durable::replace_file;
-use crate::train::progress::MessageFormat;
 
 /// How far the graph has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -73,20 +74,21 @@ impl GraphCommand {
     /// Prints the graph.
     pub fn run(self) -> Result<(), Failure> {
         let path = self.source.file.display().to_string();
-        let experiment = Experiment::open(&path, &self.source.set, MessageFormat::Human)?;
-        let batch = experiment.study.train.batch;
+        let experiment = open(&path, &self.source.set, MessageFormat::Human)?;
+        let batch = experiment.study().train.batch;
         let mut options = DotOptions {
-            title: experiment.study.model.clone(),
+            title: experiment.study().model.clone(),
             depth: self.depth,
             nodes: self.nodes,
             ..DotOptions::default()
         };
         let graph = match self.diff {
             Some(Pass::Qpg) => {
-                let mut before = experiment.network(batch, true)?.graph;
+                let size = experiment.size(batch);
+                let mut before = experiment.source_network(size, true)?.graph;
                 // What is never computed is not something that the rules took away.
                 before.prune();
-                let after = experiment.rewritten(batch, true)?.graph;
+                let after = experiment.network(size, true)?.graph;
                 let (old, new) = (names(&before), names(&after));
                 options.added = &new - &old;
                 options.removed = &old - &new;
@@ -116,11 +118,15 @@ impl GraphCommand {
     }
 }
 
-fn staged(experiment: &Experiment, stage: Stage, batch: usize) -> Result<Graph, Failure> {
+fn staged(experiment: &Compiled<'_>, stage: Stage, batch: usize) -> Result<Graph, Failure> {
     Ok(match stage {
-        Stage::Source => experiment.network(batch, true)?.graph,
-        Stage::Qpg => experiment.rewritten(batch, true)?.graph,
-        Stage::Autodiff | Stage::Fuse => experiment.train_step(batch)?.graph,
+        Stage::Source => {
+            experiment
+                .source_network(experiment.size(batch), true)?
+                .graph
+        }
+        Stage::Qpg => experiment.network(experiment.size(batch), true)?.graph,
+        Stage::Autodiff | Stage::Fuse => experiment.train(experiment.size(batch))?.graph,
     })
 }
 

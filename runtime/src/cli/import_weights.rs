@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use hqcc_compiler::elaborate;
+use hqcc_compiler::Compiled;
+use hqcc_compiler::compile::name_lists;
 use hqcc_compiler::names::NameMap;
-use hqcc_compiler::syntax::span::Sources;
 use serde_json::json;
 
 use super::Failure;
 use super::args::{MessageArgs, print};
-use super::experiment::Experiment;
-use super::source::{Disk, check_diagnostics};
-use super::start::{Parameters, refuse_missing};
+use super::messages::MessageFormat;
+use super::open::open;
 use crate::report::table::{Align, Table, grouped};
-use crate::train::progress::MessageFormat;
+use crate::source::Disk;
+use crate::train::start::{Parameters, refuse_missing};
 use crate::weights::import::{Fate, Report, Row, Wanted, import, values};
 use crate::weights::save;
 
@@ -61,7 +61,7 @@ pub struct ImportWeights {
     #[arg(short, long, value_name = "OUT.safetensors")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    messages: MessageArgs,
+    pub(super) messages: MessageArgs,
 }
 
 /// What becomes of parameters that a file lacks.
@@ -80,9 +80,9 @@ impl ImportWeights {
         let format = self.messages.message_format;
         let mut settings = self.set.clone();
         settings.extend(self.model.iter().map(|name| format!("train.model={name}")));
-        let experiment = Experiment::open(&self.into.display().to_string(), &settings, format)?;
+        let experiment = open(&self.into, &settings, format)?;
         let names = match &self.map {
-            Some(map) => names(map, &experiment, format)?,
+            Some(map) => names(map, &experiment)?,
             None => NameMap::default(),
         };
         let parameters = Parameters::of(&experiment)?;
@@ -162,16 +162,16 @@ fn entries(row: &Row) -> Vec<String> {
 }
 
 /// The rules that `--map` names.
-fn names(map: &str, experiment: &Experiment, format: MessageFormat) -> Result<NameMap, Failure> {
+fn names(map: &str, experiment: &Compiled<'_>) -> Result<NameMap, Failure> {
     let (file, name) = match map.rsplit_once(':') {
         Some((file, name)) if is_source(file) => (file, Some(name)),
         _ => (map, None),
     };
     if is_source(file) {
-        return names_of_file(file, name, format);
+        return names_of_file(file, name);
     }
-    experiment.study.names(map).cloned().ok_or_else(|| {
-        let known = known(experiment.study.names_known().into_iter());
+    experiment.study().names(map).cloned().ok_or_else(|| {
+        let known = known(experiment.study().names_known().into_iter());
         Failure::new(format!(
             "there are no names called `{map}` in the model's file; {known}. Those of another file are `--map FILE.hqc:NAME`"
         ))
@@ -184,21 +184,8 @@ fn is_source(file: &str) -> bool {
         .is_some_and(|extension| extension == "hqc")
 }
 
-fn names_of_file(
-    file: &str,
-    name: Option<&str>,
-    format: MessageFormat,
-) -> Result<NameMap, Failure> {
-    let mut sources = Sources::default();
-    let found = elaborate::load(&mut sources, &Disk, file, &[])
-        .and_then(|project| elaborate::name_lists(&sources, &Disk, &project));
-    let lists = match found {
-        Ok(lists) => lists,
-        Err(errors) => {
-            check_diagnostics(&errors, &sources, format)?;
-            return Err(Failure::Reported);
-        }
-    };
+fn names_of_file(file: &str, name: Option<&str>) -> Result<NameMap, Failure> {
+    let lists = name_lists(&Disk, file)?;
     let one = lists.len() == 1;
     let picked = lists
         .iter()

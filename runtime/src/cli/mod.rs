@@ -3,31 +3,29 @@
 //! Exit codes: 0 success, 1 an error (printed to standard error), 2 wrong usage. Results go to standard output.
 
 mod args;
-mod baked;
 mod bench;
 mod build;
 mod check;
 mod circuit;
 mod completions;
-mod device;
 mod devices;
 mod eval;
-mod experiment;
 mod explain;
 mod export;
 mod failure;
 mod fmt;
 mod graph;
 mod import_weights;
+mod messages;
 mod new;
+mod open;
 mod ops;
 mod phantom;
 mod predict;
+mod reporter;
+mod results;
 mod resume;
 mod run;
-mod session;
-mod source;
-mod start;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
+use messages::MessageFormat;
 
 /// Compile and train hybrid quantum-classical segmentation networks.
 ///
@@ -82,11 +81,29 @@ enum Command {
     Completions(completions::Completions),
 }
 
+impl Command {
+    /// How the command writes its messages.
+    fn message_format(&self) -> MessageFormat {
+        let messages = match self {
+            Command::Check(command) => &command.messages,
+            Command::Run(command) => &command.messages,
+            Command::Resume(command) => &command.messages,
+            Command::Eval(command) => &command.messages,
+            Command::Predict(command) => &command.messages,
+            Command::ImportWeights(command) => &command.messages,
+            Command::Export(command) => &command.messages,
+            _ => return MessageFormat::Human,
+        };
+        messages.message_format
+    }
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let format = cli.command.message_format();
     if let Err(failure) = start_threads() {
-        return failure.report();
+        return failure.report(format);
     }
     let done = match cli.command {
         Command::New(command) => command.run(),
@@ -110,7 +127,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.report(format),
     }
 }
 

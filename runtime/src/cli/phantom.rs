@@ -57,9 +57,11 @@ impl Phantom {
             pixels,
             tumors,
         };
-        let bar = Bar::start("writing volumes", u64::from(cases));
-        write_phantom(&dir, cases, &settings, &|done| bar.set(u64::from(done)))?;
-        bar.end();
+        let bar = Bar::start("writing volumes");
+        write_phantom(&dir, cases, &settings, &|done| {
+            bar.set(done as usize, cases as usize)
+        })?;
+        drop(bar);
         print(&format!(
             "{cases} cases of {slices} slices, {pixels} x {pixels} pixels, in {}\n",
             dir.display()

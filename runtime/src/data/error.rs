@@ -1,5 +1,6 @@
 //! What can be wrong with data, said with the file, the fault and the way out.
 
+use crate::tensor::TensorError;
 use hqcc_compiler::experiment::{Fault, Preprocessing};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// A fault of the data or of the settings that choose it. Every message names where it is and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
+    /// A sample that is not as large as the others.
+    #[error(transparent)]
+    Sample(#[from] TensorError),
     /// A setting outside its limits.
     #[error("data setting {0}")]
     Setting(Fault),

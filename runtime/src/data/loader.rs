@@ -9,6 +9,7 @@ use super::place::{Place, Rect};
 use super::preprocess::case_records;
 use super::store::CaseStore;
 use crate::random::Stream;
+use crate::tensor::Tensor;
 use hqcc_compiler::experiment::{Augment, Cases, DataSettings, Preprocessing, Task};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,17 +54,40 @@ pub struct Sample {
     pub info: SampleInfo,
 }
 
+/// Where a sample comes from, as far as measures need it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleOrigin {
+    /// Number of the case. The samples of a case follow each other.
+    pub case: u32,
+    /// `[rows, columns]` of the sample.
+    pub size: [usize; 2],
+    /// Distance between slices, rows and columns. Units: millimetres.
+    pub spacing: [f64; 3],
+}
+
 /// Samples put together for one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// N, C = 1, H, W.
-    pub shape: [usize; 4],
-    /// Grey values, 0 to 1.
-    pub images: Vec<f32>,
-    /// 1.0 on the target, otherwise 0.0.
-    pub masks: Vec<f32>,
+    /// Images `[N, C, H, W]`: grey values, 0 to 1.
+    pub images: Tensor,
+    /// Masks `[N, 1, H, W]` of class numbers: 1.0 on the target, otherwise 0.0.
+    pub targets: Tensor,
     /// The split's samples in this batch, in order.
     pub samples: Vec<usize>,
+    /// Where each of them comes from.
+    pub origins: Vec<SampleOrigin>,
+}
+
+impl Batch {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
 }
 
 /// The samples of one split.
@@ -232,6 +256,16 @@ impl Split {
         self.samples[i].0
     }
 
+    /// Where sample `i` comes from, as measures need it.
+    fn origin(&self, i: usize) -> SampleOrigin {
+        let info = self.info(i);
+        SampleOrigin {
+            case: info.case,
+            size: self.size,
+            spacing: info.place.spacing,
+        }
+    }
+
     /// Reads sample `i`.
     ///
     /// - Errors: a cache file that vanished or changed since the dataset was opened.
@@ -255,24 +289,24 @@ impl Split {
         random: Option<(&Augment, u64, u64)>,
     ) -> Result<Batch, DataError> {
         let [h, w] = self.size;
-        let mut batch = Batch {
-            shape: [samples.len(), 1, h, w],
-            images: Vec::with_capacity(samples.len() * h * w),
-            masks: Vec::with_capacity(samples.len() * h * w),
-            samples: samples.to_vec(),
-        };
+        let shape = [samples.len(), 1, h, w];
+        let mut images = Vec::with_capacity(samples.len() * h * w);
+        let mut targets = Vec::with_capacity(samples.len() * h * w);
         for &i in samples {
             let mut sample = self.read(i)?;
             if let Some((settings, seed, epoch)) = random {
                 let (image, mask) = (&mut sample.image, &mut sample.mask);
                 augment(settings, (seed, epoch, i), self.size, image, mask);
             }
-            batch.images.extend_from_slice(&sample.image);
-            batch
-                .masks
-                .extend(sample.mask.iter().map(|m| f32::from(*m)));
+            images.extend_from_slice(&sample.image);
+            targets.extend(sample.mask.iter().map(|m| f32::from(*m)));
         }
-        Ok(batch)
+        Ok(Batch {
+            images: Tensor::new(shape, images)?,
+            targets: Tensor::new(shape, targets)?,
+            samples: samples.to_vec(),
+            origins: samples.iter().map(|&i| self.origin(i)).collect(),
+        })
     }
 
     /// The samples in the random order of an epoch, the same for the same seed and epoch.

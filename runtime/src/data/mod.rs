@@ -29,7 +29,7 @@ pub use hqcc_compiler::experiment::{
 pub use check::{CaseReport, DataReport, check};
 pub use error::DataError;
 pub use header::{Element, Geometry};
-pub use loader::{Batch, Dataset, Epoch, Progress, Sample, SampleInfo, Split};
+pub use loader::{Batch, Dataset, Epoch, Progress, Sample, SampleInfo, SampleOrigin, Split};
 pub use phantom::write_phantom;
 pub use place::{Place, Rect};
 pub use predict::{MaskBuilder, SliceInput, inputs};

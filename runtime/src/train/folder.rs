@@ -41,6 +41,16 @@ pub struct RunInfo {
     pub trained_parameters: u64,
 }
 
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// The best epoch's; the last one's where none is kept.
+    #[default]
+    Best,
+    /// The newest.
+    Last,
+}
+
 /// A folder that holds one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
@@ -104,6 +114,16 @@ impl RunFolder {
     /// The checkpoint of the best epoch.
     pub fn best(&self) -> PathBuf {
         self.path.join("best.safetensors")
+    }
+
+    /// A checkpoint.
+    pub fn checkpoint(&self, which: Which) -> PathBuf {
+        let best = self.best();
+        if which == Which::Best && best.is_file() {
+            best
+        } else {
+            self.last()
+        }
     }
 
     fn info_file(&self) -> PathBuf {

@@ -11,6 +11,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data::SampleOrigin;
+
 /// Mean and population standard deviation (divided by n, not n - 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
@@ -103,17 +105,6 @@ pub struct JudgedSample {
     pub masks: Option<[Vec<bool>; 2]>,
 }
 
-/// Where a sample comes from, as far as measures need it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Source {
-    /// Number of the case. The samples of a case follow each other.
-    pub case: u32,
-    /// `[rows, columns]` of the sample.
-    pub size: [usize; 2],
-    /// Distance between slices, rows and columns. Units: millimetres.
-    pub spacing: [f64; 3],
-}
-
 /// The slices of a case that were judged so far.
 #[derive(Clone, Debug, Default)]
 struct Stack {
@@ -133,7 +124,7 @@ impl Stack {
         }
     }
 
-    fn value(&self, measure: &Measure, source: &Source) -> f64 {
+    fn value(&self, measure: &Measure, source: &SampleOrigin) -> f64 {
         match measure.reads {
             Reads::Counts(of) => of(&self.counts),
             Reads::Masks(of) => of(&Masks {
@@ -152,7 +143,7 @@ pub struct Scores {
     measures: Vec<&'static Measure>,
     values: BTreeMap<&'static str, Vec<f64>>,
     samples: usize,
-    case: Option<(Source, Stack)>,
+    case: Option<(SampleOrigin, Stack)>,
 }
 
 impl Scores {
@@ -167,7 +158,7 @@ impl Scores {
     }
 
     /// Adds one sample. The samples of a case follow each other.
-    pub fn add(&mut self, sample: &JudgedSample, source: &Source) {
+    pub fn add(&mut self, sample: &JudgedSample, source: &SampleOrigin) {
         self.samples += 1;
         let mut alone = Stack::default();
         alone.add(sample);
@@ -250,7 +241,7 @@ mod tests {
     fn a_measure_per_case_sees_all_slices_of_the_case_and_the_spacing() {
         let dsc = hqcc_compiler::measures::measure("dsc").expect("it is there");
         let mut scores = Scores::new(&[dsc, &VOLUME]);
-        let source = |case, spacing| Source {
+        let source = |case, spacing| SampleOrigin {
             case,
             size: [1, 2],
             spacing,

@@ -10,3 +10,6 @@ pub mod network;
 pub mod progress;
 pub mod run_loop;
 pub mod samples;
+pub mod saved;
+pub mod session;
+pub mod start;

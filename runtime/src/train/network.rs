@@ -5,46 +5,19 @@ use std::collections::BTreeMap;
 use hqcc_compiler::measures::Counts;
 use hqcc_compiler::ops::DROPOUT_KEY;
 use hqcc_compiler::passes::optimiser::{Optimiser, SCHEDULE};
-use hqcc_compiler::program::{Entry, Program, StateTensor};
+use hqcc_compiler::program::{EVALUATE, Entry, Program, StateTensor, TRAIN};
 use hqcc_compiler::steps::TARGET;
 use hqcc_compiler::tensor_type::Layout;
-use thiserror::Error;
 
 use super::blame::{Culprit, first_in_step};
 use super::metrics::JudgedSample;
-use super::run_loop::{Batch, Fault, Judged, Learner};
+use super::run_loop::{Fault, Judged, Learner};
+use crate::data::Batch;
+use crate::error::{Error, NetworkError};
 use crate::executor::{Executor, ExecutorError, Outputs};
 use crate::random::Stream;
 use crate::tensor::Tensor;
 use crate::weights::{Weights, WeightsError, initialise};
-
-/// Entry for one optimiser step.
-pub const TRAIN: &str = "train";
-/// Entry for loss and scores without a step.
-pub const EVALUATE: &str = "evaluate";
-
-/// A program does not have what training needs.
-#[derive(Debug, Error)]
-pub enum NetworkError {
-    /// No entry of a role takes a batch of this size.
-    #[error("the program has no entry `{role}` for a batch of {batch}; it has {known}")]
-    NoEntry {
-        /// `train` or `evaluate`.
-        role: &'static str,
-        /// Samples of the batch.
-        batch: usize,
-        /// What there is.
-        known: String,
-    },
-    /// An entry does not give back what it should.
-    #[error("entry `{entry}` gives no `{output}`")]
-    NoOutput {
-        /// The entry.
-        entry: String,
-        /// The output.
-        output: &'static str,
-    },
-}
 
 /// A program loaded on a device.
 pub struct Network {
@@ -151,14 +124,14 @@ impl Network {
     ///
     /// # Errors
     /// A tensor is missing or has another shape; the device's.
-    pub fn restore(&mut self, weights: &Weights) -> Result<(), Fault> {
+    pub fn restore(&mut self, weights: &Weights) -> Result<(), Error> {
         for tensor in self.state.values() {
             let name = &tensor.name;
             let value = weights
                 .get(name)
                 .ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
             if value.shape() != tensor.ty.shape {
-                return Err(Box::new(WeightsError::Shape {
+                return Err(Error::Weights(WeightsError::Shape {
                     name: name.clone(),
                     found: value.shape().to_vec(),
                     expected: tensor.ty.shape.clone(),
@@ -173,13 +146,13 @@ impl Network {
     ///
     /// # Errors
     /// A tensor has another shape; the device's.
-    pub fn overwrite(&mut self, weights: &Weights) -> Result<(), Fault> {
+    pub fn overwrite(&mut self, weights: &Weights) -> Result<(), Error> {
         for (name, value) in weights {
             let Some(tensor) = self.state.get(name) else {
                 continue;
             };
             if value.shape() != tensor.ty.shape {
-                return Err(Box::new(WeightsError::Shape {
+                return Err(Error::Weights(WeightsError::Shape {
                     name: name.clone(),
                     found: value.shape().to_vec(),
                     expected: tensor.ty.shape.clone(),
@@ -238,7 +211,7 @@ impl Network {
     ///
     /// # Errors
     /// The device's.
-    pub fn outputs(&mut self, batch: &Batch) -> Result<Outputs, Fault> {
+    pub fn outputs(&mut self, batch: &Batch) -> Result<Outputs, Error> {
         let Loaded { name, image, .. } = self.entry(EVALUATE, batch.len())?.clone();
         let inputs = [(image.as_str(), &batch.images), (TARGET, &batch.targets)];
         Ok(self.executor.run(&name, &inputs)?)

@@ -17,10 +17,10 @@ use thiserror::Error;
 use super::checkpoint::{self, Best, CheckpointError, Position};
 use super::folder::RunFolder;
 use super::log::{MetricsLog, Record};
-use super::metrics::{JudgedSample, Measured, Scores, Source};
-use super::progress::{Clock, EpochSummary, Reporter};
+use super::metrics::{JudgedSample, Measured, Scores};
+use super::progress::{Clock, EpochSummary, Event, Observer};
+use crate::data::Batch;
 use crate::report::curves;
-use crate::tensor::Tensor;
 use crate::weights::Weights;
 
 /// Steps that may be under way at a time.
@@ -28,29 +28,6 @@ const IN_FLIGHT: usize = 2;
 
 /// What went wrong in an executor or a loader, in its own words.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
-
-/// Samples with their targets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// Images `[N, C, H, W]`.
-    pub images: Tensor,
-    /// Masks `[N, 1, H, W]` of class numbers.
-    pub targets: Tensor,
-    /// Where each sample comes from.
-    pub sources: Vec<Source>,
-}
-
-impl Batch {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.images.shape().first().copied().unwrap_or(0)
-    }
-
-    /// Whether there is no sample.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// Batches, in an order.
 pub type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, Fault>> + 'a>;
@@ -200,7 +177,7 @@ pub fn evaluate(
             .evaluate(&batch, masks)
             .map_err(TrainError::Evaluation)?;
         loss_sum += f64::from(judged.loss) * batch.len() as f64;
-        for (sample, source) in judged.samples.iter().zip(&batch.sources) {
+        for (sample, source) in judged.samples.iter().zip(&batch.origins) {
             scores.add(sample, source);
         }
     }
@@ -247,7 +224,7 @@ pub struct Run<'a> {
     /// Where the results go.
     pub folder: &'a RunFolder,
     /// Who is told.
-    pub reporter: &'a mut Reporter,
+    pub observer: Observer<'a>,
     /// Whether to end after the batch.
     pub stop: &'a dyn Fn() -> bool,
 }
@@ -267,9 +244,10 @@ impl Run<'_> {
             self.save(&mut log, position, false)?;
         }
         let total = self.schedule.epochs * self.samples.batches();
-        self.reporter.start_bar(position.step, total);
+        let done = position.step;
+        (self.observer)(Event::Training { done, total });
         let ending = self.epochs(&mut log, position);
-        self.reporter.end_bar();
+        (self.observer)(Event::Trained);
         ending
     }
 
@@ -376,7 +354,8 @@ impl Run<'_> {
             step,
             loss,
         })?;
-        self.reporter.step(epoch + 1, step, Some(loss));
+        let epoch = epoch + 1;
+        (self.observer)(Event::Step { epoch, step, loss });
         Ok(())
     }
 
@@ -429,7 +408,7 @@ impl Run<'_> {
         curves::write(self.folder.path(), &records, &self.schedule.measures)
             .map_err(TrainError::Chart)?;
         let share = steps as f64 / self.samples.batches().max(1) as f64;
-        self.reporter.epoch(&EpochSummary {
+        (self.observer)(Event::Epoch(&EpochSummary {
             epoch,
             epochs: self.schedule.epochs,
             loss,
@@ -438,7 +417,7 @@ impl Run<'_> {
             seconds,
             samples_per_second: samples as f64 * share / train_seconds.max(1e-9),
             best: is_best,
-        });
+        }));
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! `hqcc predict`.
 
 mod files;
-mod predictor;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +9,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
-use super::args::{DeviceArgs, MessageArgs};
-use super::eval::Which;
-use super::experiment::Experiment;
-use super::session::open_device;
+use super::args::{CheckpointArg, DeviceArgs, MessageArgs};
+use super::open::{open_device, open_run};
+use super::reporter::Reporter;
 use crate::data::{Labels, Volume};
-use crate::train::folder::RunFolder;
-use crate::train::progress::Reporter;
-use crate::weights;
+use crate::predict::Predictor;
 use files::{Job, jobs};
-use predictor::Predictor;
 
 /// Segment volumes with a trained network and write masks with the same shape and affine.
 ///
@@ -54,33 +49,25 @@ pub struct Predict {
     kidneys: Option<PathBuf>,
     /// The checkpoint.
     #[arg(long, value_enum, default_value_t)]
-    checkpoint: Which,
+    checkpoint: CheckpointArg,
     /// Change a setting of the run, such as `predict.threshold=0.3`.
     #[arg(short = 's', long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
-    messages: MessageArgs,
+    pub(super) messages: MessageArgs,
 }
 
 impl Predict {
     /// Segments the volumes.
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
-        let folder = RunFolder::open(&self.run)?;
-        let path = folder.experiment().display().to_string();
-        let experiment = Experiment::open(&path, &self.set, format)?;
+        let run = open_run(&self.run, &self.set, format)?;
         let jobs = jobs(&self.volumes, &self.output)?;
-        let built = match self.set.as_slice() {
-            [] => experiment.study.size(1),
-            _ => Experiment::open(&path, &[], format)?.study.size(1),
-        };
-        let reporter = Reporter::new(format);
-        let executor = open_device(&self.device.device, &reporter)?;
-        let (state, _) = weights::load(&self.checkpoint.file(&folder))?;
-        let built = [built.height, built.width];
-        let mut predictor = Predictor::new(experiment, executor, state, built)?;
+        let mut reporter = Reporter::new(format);
+        let device = open_device(&self.device.device, &reporter)?;
+        let mut predictor = Predictor::new(run, self.checkpoint.into(), device)?;
         if let Some(size) = predictor.fixed_size() {
             let [rows, columns] = predictor.network_size(size)?;
             if [rows, columns] != size {
@@ -94,7 +81,7 @@ impl Predict {
         }
         let mut failed = Vec::new();
         for job in &jobs {
-            if let Err(failure) = self.segment(&mut predictor, job, &reporter) {
+            if let Err(failure) = self.segment(&mut predictor, job, &mut reporter) {
                 let Failure::Message(message) = failure else {
                     return Err(failure);
                 };
@@ -134,7 +121,7 @@ impl Predict {
         &self,
         predictor: &mut Predictor,
         job: &Job,
-        reporter: &Reporter,
+        reporter: &mut Reporter,
     ) -> Result<(), Failure> {
         let volume = Volume::read(&job.volume)?;
         let labels = match &self.kidneys {
@@ -142,7 +129,9 @@ impl Predict {
             Some(kidneys) => Some(Labels::read(kidneys)?),
             None => None,
         };
-        let mask = predictor.segment(&volume, labels.as_ref())?;
+        let mask = predictor.segment(&volume, labels.as_ref(), &mut |event| {
+            reporter.event(event);
+        })?;
         let foreground = mask.labels().iter().filter(|label| **label > 0).count();
         if let Some(folder) = job.mask.parent().filter(|folder| *folder != Path::new("")) {
             fs::create_dir_all(folder)

@@ -8,7 +8,9 @@ use std::path::Path;
 use hqcc_compiler::measures::{Counts, MEASURES};
 
 use super::*;
+use crate::data::SampleOrigin;
 use crate::random::Stream;
+use crate::tensor::Tensor;
 
 const BATCHES: u64 = 3;
 const EPOCHS: u64 = 4;
@@ -22,7 +24,7 @@ fn batch(tag: u64, index: u64) -> Batch {
     let values = |salt: u64| move |i: usize| stream.uniform_f32(salt + index * 100 + i as u64);
     let images = Tensor::from_fn([n, 1, 1, 2], values(0));
     let targets = Tensor::from_fn([n, 1, 1, 2], |i| values(50)(i).round());
-    let source = Source {
+    let origin = SampleOrigin {
         case: 0,
         size: [1, 2],
         spacing: [1.0; 3],
@@ -30,7 +32,8 @@ fn batch(tag: u64, index: u64) -> Batch {
     Batch {
         images,
         targets,
-        sources: vec![source; n],
+        samples: (0..n).collect(),
+        origins: vec![origin; n],
     }
 }
 
@@ -135,13 +138,12 @@ impl Setup<'_> {
             keep: Keep::Best(&MEASURES[0]),
             save_every: self.save_every,
         };
-        let reporter = &mut Reporter::silent();
         Run {
             learner,
             samples: &Fixed,
             schedule,
             folder: self.folder,
-            reporter,
+            observer: &mut |_| {},
             stop,
         }
         .train(position)

@@ -2,25 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::experiment::PredictSize;
 use hqcc_compiler::tensor_type::Layout;
 
-use crate::cli::Failure;
-use crate::cli::args::Bar;
-use crate::cli::baked::Baked;
-use crate::cli::experiment::Experiment;
+use super::baked::Baked;
 use crate::data::{Labels, MaskBuilder, Preprocessing, SliceInput, Volume, inputs};
+use crate::device::Device;
+use crate::error::{Error, PredictError};
 use crate::executor::Executor;
+use crate::source;
 use crate::tensor::Tensor;
-use crate::weights::Weights;
+use crate::train::folder::Which;
+use crate::train::progress::{Event, Observer};
+use crate::train::saved::SavedRun;
 
 /// Slices that are preprocessed at a time; a volume may have a thousand.
 const SLICES: usize = 64;
 
 /// A network without circuits, for inputs of several sizes and batches of several lengths.
 pub struct Predictor {
-    experiment: Experiment,
+    experiment: Compiled<'static>,
     executor: Box<dyn Executor>,
     baked: Baked,
     settings: Preprocessing,
@@ -33,22 +36,33 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Computes the weights of a checkpoint that circuits and adapters decide. `built` is the size that the run was trained
-    /// at.
-    pub fn new(
-        experiment: Experiment,
-        mut executor: Box<dyn Executor>,
-        weights: Weights,
-        built: [usize; 2],
-    ) -> Result<Self, Failure> {
-        let settings = experiment.data()?.preprocessing.clone();
+    /// Opens a checkpoint of a run and computes the weights that circuits and adapters decide.
+    ///
+    /// ```no_run
+    /// use hqcc::{Device, Predictor, SavedRun, Volume, Which};
+    ///
+    /// let run = SavedRun::open("runs/first-1", &["predict.threshold=0.3"])?;
+    /// let mut predictor = Predictor::new(run, Which::Best, Device::open("auto")?)?;
+    /// let volume = Volume::read("imaging.nii.gz".as_ref())?;
+    /// predictor.segment(&volume, None, &mut |_| {})?.write("mask.nii.gz".as_ref())?;
+    /// # Ok::<(), hqcc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A checkpoint that is damaged or lacks a tensor; the device's.
+    pub fn new(run: SavedRun, which: Which, device: Device) -> Result<Self, Error> {
+        let settings = source::data(&run.experiment)?.preprocessing.clone();
+        let own = source::open(run.folder.experiment(), &[""; 0])?.size(1);
+        let (weights, _) = run.weights(which)?;
+        let SavedRun { experiment, .. } = run;
+        let mut executor = device.executor;
         let baked = Baked::new(&experiment, &mut *executor, weights)?;
         Ok(Predictor {
             experiment,
             executor,
             baked,
             settings,
-            built,
+            built: [own.height, own.width],
             sizes: BTreeMap::new(),
             entries: BTreeMap::new(),
         })
@@ -56,7 +70,7 @@ impl Predictor {
 
     /// Rows and columns that all images are resized to, unless they stay as they are.
     pub fn fixed_size(&self) -> Option<[usize; 2]> {
-        match self.experiment.study.predict.size {
+        match self.experiment.study().predict.size {
             PredictSize::Data => Some(self.settings.size),
             PredictSize::Native => None,
             PredictSize::Given(size) => Some(size),
@@ -68,24 +82,28 @@ impl Predictor {
     ///
     /// # Errors
     /// It can take none, and why.
-    pub fn network_size(&mut self, size: [usize; 2]) -> Result<[usize; 2], Failure> {
+    pub fn network_size(&mut self, size: [usize; 2]) -> Result<[usize; 2], Error> {
         if !self.sizes.contains_key(&size) {
             let found = self.find_size(size)?;
             self.sizes.insert(size, found);
         }
-        self.sizes[&size].clone().map_err(Failure::new)
+        self.sizes[&size].clone().map_err(|reason| {
+            let built = self.built;
+            Error::Predict(PredictError::Size {
+                size,
+                built,
+                reason,
+            })
+        })
     }
 
-    fn find_size(
-        &self,
-        [height, width]: [usize; 2],
-    ) -> Result<Result<[usize; 2], String>, Failure> {
+    fn find_size(&self, [height, width]: [usize; 2]) -> Result<Result<[usize; 2], String>, Error> {
         let [rows, columns] = self.built;
-        let fits = self.experiment.fitting([height, width]);
+        let fits = self.experiment.fitting(of(1, [height, width]));
         let reason = match fits {
             Err(reason) => reason,
-            Ok(size) => match self.changed(size)? {
-                None => return Ok(Ok(size)),
+            Ok(Size { height, width, .. }) => match self.changed([height, width])? {
+                None => return Ok(Ok([height, width])),
                 Some(change) => change,
             },
         };
@@ -93,15 +111,12 @@ impl Predictor {
         if height <= rows && width <= columns && self.changed(self.built)?.is_none() {
             return Ok(Ok(self.built));
         }
-        Ok(Err(format!(
-            "the network cannot take {height} x {width}: {reason}; it was built for {rows} x {columns}, so images may have at \
-             most that: set `predict.size = [{rows}, {columns}]`"
-        )))
+        Ok(Err(reason))
     }
 
     /// The first parameter whose shape depends on the size and is another one at `size`, in words.
-    fn changed(&self, size: [usize; 2]) -> Result<Option<String>, Failure> {
-        let entry = self.experiment.plain(of(1, size))?;
+    fn changed(&self, size: [usize; 2]) -> Result<Option<String>, Error> {
+        let entry = self.experiment.predict(of(1, size))?;
         let differs = entry.state().into_iter().find_map(|tensor| {
             let own = self.baked.weights.get(&tensor.name)?.shape().to_vec();
             (own != tensor.ty.shape).then(|| {
@@ -120,11 +135,13 @@ impl Predictor {
         &mut self,
         volume: &Volume,
         labels: Option<&Labels>,
-    ) -> Result<MaskBuilder, Failure> {
+        observer: Observer<'_>,
+    ) -> Result<MaskBuilder, Error> {
         let [slices, ..] = volume.geometry.shape;
-        let (batch, size) = (self.experiment.study.predict.batch, self.fixed_size());
+        let (batch, size) = (self.experiment.study().predict.batch, self.fixed_size());
         let mut mask = MaskBuilder::new(volume, labels, &self.settings)?;
-        let bar = Bar::start("segmenting", slices as u64);
+        let total = slices;
+        observer(Event::Slices { done: 0, total });
         // Images that wait for a full batch, by size.
         let mut waiting: BTreeMap<[usize; 2], Vec<SliceInput>> = BTreeMap::new();
         for start in (0..slices).step_by(SLICES) {
@@ -137,21 +154,20 @@ impl Predictor {
                     self.answer(&full, &mut mask)?;
                 }
             }
-            bar.set(end as u64);
+            observer(Event::Slices { done: end, total });
         }
         for rest in waiting.into_values().filter(|rest| !rest.is_empty()) {
             self.answer(&rest, &mut mask)?;
         }
-        bar.end();
         Ok(mask)
     }
 
     /// Adds the network's answer to images of one size.
-    fn answer(&mut self, batch: &[SliceInput], mask: &mut MaskBuilder) -> Result<(), Failure> {
+    fn answer(&mut self, batch: &[SliceInput], mask: &mut MaskBuilder) -> Result<(), Error> {
         let Some(first) = batch.first() else {
             return Ok(());
         };
-        let ([height, width], threshold) = (first.size, self.experiment.study.predict.threshold);
+        let ([height, width], threshold) = (first.size, self.experiment.study().predict.threshold);
         let [rows, columns] = self.network_size([height, width])?;
         let mut values = vec![0.0; batch.len() * rows * columns];
         for (image, to) in batch.iter().zip(values.chunks_exact_mut(rows * columns)) {
@@ -168,7 +184,7 @@ impl Predictor {
         let mut outputs = self.executor.run(&entry, &[(&input, &images)])?;
         let probability = outputs
             .remove("probability")
-            .ok_or_else(|| Failure::new("the network gives no probability"))?;
+            .ok_or(PredictError::Lacks("output `probability`"))?;
         let answers = probability.data().chunks_exact(rows * columns);
         for (image, answer) in batch.iter().zip(answers) {
             let lines = answer.chunks_exact(columns).take(height);
@@ -179,7 +195,7 @@ impl Predictor {
     }
 
     /// The entry for a batch; it is loaded when it is first needed.
-    fn entry(&mut self, batch: usize, size: [usize; 2]) -> Result<(String, String), Failure> {
+    fn entry(&mut self, batch: usize, size: [usize; 2]) -> Result<(String, String), Error> {
         if let Some(found) = self.entries.get(&(batch, size)) {
             return Ok(found.clone());
         }
@@ -198,7 +214,7 @@ impl Predictor {
             .find(|(_, ty)| ty.layout == Layout::Image);
         let input = input
             .map(|(name, _)| name)
-            .ok_or_else(|| Failure::new("the network has no input"))?;
+            .ok_or(PredictError::Lacks("image input"))?;
         let found = (name, input);
         self.entries.insert((batch, size), found.clone());
         Ok(found)

@@ -1,119 +1,76 @@
-//! A small network built through the layer table goes through every step.
+//! A small network goes through every step, is stored and drawn.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use hqcc_compiler::Compiled;
 use hqcc_compiler::dot;
-use hqcc_compiler::graph::{Graph, Input, NodeId};
-use hqcc_compiler::ops::{self, Builder};
-use hqcc_compiler::passes::loss::Loss;
-use hqcc_compiler::passes::optimiser::Optimiser;
-use hqcc_compiler::passes::rewrite::Rule;
+use hqcc_compiler::elaborate::Size;
+use hqcc_compiler::graph::Graph;
 use hqcc_compiler::program::Entry;
-use hqcc_compiler::setting::{SettingValue, Settings};
-use hqcc_compiler::steps::{self, Recipe, StepError};
 use hqcc_compiler::summary::summarise;
-use hqcc_compiler::tensor_type::TensorType;
+use hqcc_tests::networks;
 
-fn layer(
-    graph: &mut Graph,
-    training: bool,
-    kind: &str,
-    path: &str,
-    tensors: &[NodeId],
-    given: &[(&'static str, SettingValue)],
-) -> NodeId {
-    let info = ops::LAYERS.iter().find(|l| l.name == kind).expect("layer");
-    let mut settings = Settings::default();
-    for s in info.settings {
-        let value = match s.default {
-            Some("true") => SettingValue::Bool(true),
-            Some("false") => SettingValue::Bool(false),
-            Some("auto") | None => continue,
-            Some(text) => match text.parse::<i64>() {
-                Ok(n) => SettingValue::Int(n),
-                Err(_) => text
-                    .parse::<f64>()
-                    .map_or_else(|_| SettingValue::Word(text.to_owned()), SettingValue::Float),
-            },
-        };
-        settings.0.insert(s.name, value);
+/// Every weight of the two last layers comes from circuits.
+const RULES: &str = "up => qpga(post = sst)   head => qpg(post = lpp)";
+
+fn size(batch: usize) -> Size {
+    Size {
+        batch,
+        channels: 1,
+        height: 8,
+        width: 8,
     }
-    settings.0.extend(given.iter().cloned());
-    let mut builder = Builder {
-        graph,
-        path: path.to_owned(),
-        training,
-    };
-    (info.build)(&mut builder, tensors, &settings).expect("builds")
 }
 
-fn network(training: bool) -> Graph {
-    let mut g = Graph::default();
-    let x = g
-        .add(
-            Input {
-                ty: TensorType::image([2, 1, 8, 8]),
-            },
-            &[],
-            "ct",
-        )
-        .expect("input");
-    let c = |n| ("channels", SettingValue::Int(n));
-    let a = layer(
-        &mut g,
-        training,
-        "conv",
-        "a.conv",
-        &[x],
-        &[c(4), ("bias", SettingValue::Bool(false))],
+fn attempt(rules: &str) -> Result<Compiled<'static>, String> {
+    let text = format!(
+        "block step(x) {{
+           conv = conv(x, 4, bias = false)
+           norm = batch_norm(conv)
+           return relu(norm)
+         }}
+         model M {{
+           input ct: [1, H, W]
+           a = step(ct)
+           pool = max_pool(a)
+           up = conv_transpose(pool, 4)
+           cat = concat(a, up)
+           head = conv(cat, 1)
+           output head
+         }}
+         rewrite R {{ {rules} }}
+         train {{ model = M(), rewrite = R, loss = bce + dice, optim = adam(lr = 1e-3, weight_decay = 5e-4) }}"
     );
-    let a = layer(&mut g, training, "batch_norm", "a.norm", &[a], &[]);
-    let a = layer(&mut g, training, "relu", "a.relu", &[a], &[]);
-    let p = layer(&mut g, training, "max_pool", "pool", &[a], &[]);
-    let up = layer(&mut g, training, "conv_transpose", "up", &[p], &[c(4)]);
-    let cat = layer(&mut g, training, "concat", "cat", &[a, up], &[]);
-    let head = layer(&mut g, training, "conv", "head", &[cat], &[c(1)]);
-    g.set_output("head", head);
-    g
+    let texts = BTreeMap::from([("m.hqc".to_owned(), text)]);
+    networks::compiled(texts, "m.hqc", &[], Some(size(1)))
 }
 
-fn rules() -> Vec<Rule> {
-    let post = |path, method, post: &str| {
-        let rule = Rule::new(path, method).expect("a method");
-        rule.with("post", SettingValue::Word(post.to_owned()))
-    };
-    vec![post("up", "qpga", "sst"), post("head", "qpg", "lpp")]
+fn compiled() -> Compiled<'static> {
+    attempt(RULES).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn recipe() -> Recipe {
-    Recipe {
-        loss: vec![(1.0, Loss::Bce), (1.0, Loss::Dice)],
-        optimiser: Optimiser::Adam {
-            lr: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 5e-4,
-            decoupled: false,
-        },
-    }
+/// The network after its rules, in training.
+fn rewritten() -> Graph {
+    compiled()
+        .network(size(2), true)
+        .expect("the network takes two samples")
+        .graph
 }
 
 #[test]
 fn every_step_is_made_and_survives_storage() {
-    let train = steps::train(network(true), &rules(), &recipe()).expect("train");
-    let evaluate = steps::evaluate(network(false), &rules(), &recipe().loss).expect("evaluate");
-    let predict = steps::predict(network(false)).expect("predict");
-    let weights = steps::weights(network(false), &rules())
-        .expect("weights")
-        .expect("generated");
+    let compiled = compiled();
+    let train = compiled.train(size(2)).expect("train");
+    let evaluate = compiled.evaluate(size(2)).expect("evaluate");
+    let predict = compiled.predict(size(2)).expect("predict");
+    let weights = compiled.weights().expect("weights").expect("generated");
     assert_eq!(
-        weights.outputs().keys().collect::<Vec<_>>(),
+        weights.graph.outputs().keys().collect::<Vec<_>>(),
         ["head.weight", "up.weight"]
     );
-    assert!(predict.find("head.weight").is_some());
-    for graph in [train, evaluate, predict, weights] {
-        let entry = Entry { graph };
+    assert!(predict.graph.find("head.weight").is_some());
+    for entry in [train, evaluate, predict, weights] {
         let text = serde_json::to_string(&entry).expect("stores");
         let back: Entry = serde_json::from_str(&text).expect("reads");
         assert_eq!(text, serde_json::to_string(&back).expect("stores again"));
@@ -122,8 +79,26 @@ fn every_step_is_made_and_survives_storage() {
 }
 
 #[test]
+fn gradients_are_those_of_the_parameters_that_training_moves() {
+    let compiled = compiled();
+    let gradients = compiled.gradients(size(2), true).expect("gradients");
+    let named = gradients.graph.outputs().keys();
+    let named: Vec<_> = named
+        .filter_map(|name| name.strip_prefix("grad "))
+        .collect();
+    let train = compiled.train(size(2)).expect("train");
+    let moments = train.state().into_iter().filter_map(|tensor| {
+        let moved = tensor.name.strip_prefix("optim.m.");
+        moved.map(str::to_owned)
+    });
+    let mut moved: Vec<_> = moments.collect();
+    moved.sort();
+    assert_eq!(named, moved);
+}
+
+#[test]
 fn summary_counts_as_the_paper_does() {
-    let graph = steps::rewritten(network(true), &rules()).expect("rewrites");
+    let graph = rewritten();
     let summary = summarise(&graph);
     let head = summary
         .layers
@@ -153,17 +128,14 @@ fn summary_counts_as_the_paper_does() {
 
 #[test]
 fn rules_that_fight_or_match_nothing_are_refused() {
-    let mut rules = rules();
-    rules.push(Rule {
-        path: "hea*".into(),
-        ..rules[1].clone()
-    });
-    rules.push(Rule::new("tail", "freeze").expect("a method"));
-    let Err(StepError::Rewrite(errors)) = steps::rewritten(network(true), &rules) else {
+    let Err(errors) = attempt(&format!("{RULES}   hea* => qpg()   freeze tail")) else {
         panic!("rules were taken")
     };
-    assert_eq!(errors.len(), 2);
-    assert!(errors.iter().any(|e| e.other == Some(1)));
+    assert_eq!(errors.matches("error[").count(), 2, "{errors}");
+    assert!(
+        errors.contains("rule::conflict") && errors.contains("rule::unmatched"),
+        "{errors}"
+    );
 }
 
 fn drawn(graph: &Graph, options: dot::DotOptions) -> String {
@@ -182,7 +154,7 @@ fn drawn(graph: &Graph, options: dot::DotOptions) -> String {
 
 #[test]
 fn pictures_fold_chains_and_show_what_circuits_generate() {
-    let graph = steps::rewritten(network(true), &rules()).expect("rewrites");
+    let graph = rewritten();
     let at = |depth| dot::DotOptions {
         depth: NonZeroUsize::new(depth),
         ..Default::default()
@@ -233,8 +205,8 @@ fn pictures_fold_chains_and_show_what_circuits_generate() {
 /// Graphviz must take every stage without a complaint. Without `dot` on the machine the case says so.
 #[test]
 fn graphviz_accepts_every_stage() {
-    let train = steps::train(network(true), &rules(), &recipe()).expect("train");
-    let qpg = steps::rewritten(network(true), &rules()).expect("rewrites");
+    let train = compiled().train(size(2)).expect("train").graph;
+    let qpg = rewritten();
     for (graph, depth) in [
         (&qpg, None),
         (&qpg, NonZeroUsize::new(1)),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use hqcc_compiler::Compiled;
 use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::passes::fold::fold;
 use hqcc_compiler::program::Entry;
 
-use super::Failure;
-use super::experiment::Experiment;
+use crate::error::Error;
 use crate::executor::Executor;
 use crate::tensor::Tensor;
 use crate::weights::{Weights, WeightsError};
@@ -27,12 +27,11 @@ impl Baked {
     /// # Errors
     /// The checkpoint lacks a tensor, or the device fails.
     pub fn new(
-        experiment: &Experiment,
+        experiment: &Compiled<'_>,
         executor: &mut dyn Executor,
         mut weights: Weights,
-    ) -> Result<Self, Failure> {
-        let (_, generation) = experiment.prediction(1)?;
-        if let Some(entry) = generation {
+    ) -> Result<Self, Error> {
+        if let Some(entry) = experiment.weights()? {
             weights.extend(evaluate(executor, "weights", &entry, &weights)?);
         }
         Ok(Baked {
@@ -47,11 +46,11 @@ impl Baked {
     /// The checkpoint lacks a tensor, or the device fails.
     pub fn entry(
         &mut self,
-        experiment: &Experiment,
+        experiment: &Compiled<'_>,
         executor: &mut dyn Executor,
         size: Size,
-    ) -> Result<Entry, Failure> {
-        let entry = experiment.plain(size)?;
+    ) -> Result<Entry, Error> {
+        let entry = experiment.predict(size)?;
         let folded = fold(&entry.graph)?;
         if self.folded.is_none() {
             let values = match folded.constants {
@@ -84,7 +83,7 @@ fn evaluate(
     name: &str,
     entry: &Entry,
     weights: &Weights,
-) -> Result<Weights, Failure> {
+) -> Result<Weights, Error> {
     executor.load(name, entry)?;
     for tensor in entry.state() {
         let value = weights.get(&tensor.name);
