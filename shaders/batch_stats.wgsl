@@ -42,6 +42,9 @@ fn batch_stats(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
         let centre = part_1[t] / count;
         let at = (z * {{ chunks }}u + chunk) * {{ 2 * inner }}u + c;
         y[at] = shift + centre;
-        y[at + {{ inner }}u] = max(part_2[t] - part_1[t] * centre, 0.0){{ " / count" if chunks == 1 }};
+        // Rounding may leave less than nothing, which becomes 0; max might take a NaN for it, a test of bits does not.
+        let squares = part_2[t] - part_1[t] * centre;
+        let least = select(squares, 0.0, bitcast<u32>(squares) - 0x80000001u < 0x7f800000u);
+        y[at + {{ inner }}u] = least{{ " / count" if chunks == 1 }};
     }
 }

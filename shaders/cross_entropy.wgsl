@@ -1,4 +1,5 @@
-// cross_entropy: y = log(sum over k of exp(x_k)) - x_t per pixel, with the largest x_k taken out first.
+// cross_entropy: y = log(sum over k of exp(x_k)) - x_t per pixel, with the largest x_k taken out first; not a number where the
+// target names no class.
 // CPU twin: cpu::cross_entropy. One invocation per pixel; the {{ k }} classes lie side by side.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> target_class: array<f32>;
@@ -12,5 +13,8 @@ fn cross_entropy(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     for (var c = 1u; c < {{ k }}u; c++) { largest = max(largest, x[i * {{ k }}u + c]); }
     var sum = 0.0;
     for (var c = 0u; c < {{ k }}u; c++) { sum += exp(x[i * {{ k }}u + c] - largest); }
-    y[i] = log(sum) + largest - x[i * {{ k }}u + min(u32(target_class[i]), {{ k - 1 }}u)];
+    let wanted = target_class[i];
+    let y_i = log(sum) + largest - x[i * {{ k }}u + min(u32(wanted), {{ k - 1 }}u)];
+    // The bits of a NaN come from i, since WGSL refuses one that is known when it is compiled.
+    y[i] = select(bitcast<f32>(0x7fc00000u | i), y_i, wanted > -1.0 && wanted < {{ k }}.0);
 }

@@ -8,6 +8,7 @@ mod element_wise;
 mod golden;
 mod layers;
 mod maps;
+mod nan;
 mod norms;
 mod quantum;
 mod run;

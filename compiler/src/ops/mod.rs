@@ -213,7 +213,7 @@ pub const OPS: &[OpInfo] = &[
         "the same values, counted in logical order, as another shape and layout",
     ),
     OpInfo::of::<Relu>("relu", "max(x, 0)"),
-    OpInfo::of::<ReluGrad>("relu_grad", "dy where x > 0, else 0"),
+    OpInfo::of::<ReluGrad>("relu_grad", "0 where x <= 0, else dy"),
     OpInfo::of::<Reshape>("reshape", "the same bytes under another shape"),
     OpInfo::of::<Resize2d>(
         "resize2d",

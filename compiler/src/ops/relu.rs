@@ -12,11 +12,12 @@ use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 /// `relu`: the rectifier `y = max(x, 0)`, element by element.
 ///
 /// - Shapes: `x: f32[d..] -> y: f32[d..]`
-/// - Gradient: `dx = dy` where `x > 0`, else 0; at the kink `x = 0` it is 0.
+/// - Gradient: `dx = 0` where `x <= 0`, the kink included, else `dy`.
+/// - What is not a number stays so, forward, and lets `dy` through, backward, as in PyTorch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Relu;
 
-/// `relu_grad`: `dx = dy` where `x > 0`, else 0. Inputs `(x, dy)`; `x` may be the output of relu as well.
+/// `relu_grad`: `dx = 0` where `x <= 0`, else `dy`. Inputs `(x, dy)`; `x` may be the output of relu as well.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReluGrad;
 

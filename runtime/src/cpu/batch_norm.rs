@@ -56,10 +56,10 @@ vectorised! {
                 .zip(y)
                 .zip(mean)
             {
-                let dy = if !MASK || y > T::zero() {
-                    dy.f64()
-                } else {
+                let dy = if MASK && y <= T::zero() {
                     0.0
+                } else {
+                    dy.f64()
                 };
                 *p += dy;
                 *s += dy * (x - mean).f64();
@@ -80,10 +80,10 @@ vectorised! {
             for ((((dx, &x), &dy), &y), (((&mean, &scale), &slope), &offset)) in
                 dx.iter_mut().zip(x).zip(dy).zip(y).zip(constants)
             {
-                let dy = if !MASK || y > T::zero() {
-                    dy
-                } else {
+                let dy = if MASK && y <= T::zero() {
                     T::zero()
+                } else {
+                    dy
                 };
                 *dx = scale * dy + (slope * (x - mean) + offset);
             }
@@ -105,7 +105,9 @@ pub fn batch_stats_of<T: Real>(c: usize, x: &[T], stats: &mut [T]) {
     });
     for k in 0..c {
         let mean = total[k] / pixels as f64;
-        let variance = (total[c + k] / pixels as f64 - mean * mean).max(0.0);
+        // Rounding may leave less than nothing. Not `max`, which would take a NaN for it.
+        let variance = total[c + k] / pixels as f64 - mean * mean;
+        let variance = if variance < 0.0 { 0.0 } else { variance };
         stats[k] = T::of(shift[k].f64() + mean);
         stats[c + k] = T::of(variance);
     }

@@ -49,13 +49,15 @@ pub fn abs<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     unary(call, T::abs)
 }
 
-/// `dx = sign(x) dy`, 0 where `x = 0`.
+/// `dx = sign(x) dy`, 0 where `x = 0`; not a number where `x` is none.
 pub fn abs_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     binary(call, |x, dy| {
         if x > T::zero() {
             dy
         } else if x < T::zero() {
             -dy
+        } else if x.is_nan() {
+            x
         } else {
             T::zero()
         }
@@ -119,9 +121,9 @@ pub fn relu<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
     unary(call, |x| if x < T::zero() { T::zero() } else { x })
 }
 
-/// `dx = dy` where `x > 0`, else 0.
+/// `dx = 0` where `x <= 0`, else `dy`; what is not a number lets `dy` through.
 pub fn relu_grad<T: Real>(call: &mut Call<'_, T>) -> Result<(), WrongOp> {
-    binary(call, |x, dy| if x > T::zero() { dy } else { T::zero() })
+    binary(call, |x, dy| if x <= T::zero() { T::zero() } else { dy })
 }
 
 /// `y = max(x, 0) - x t + log(1 + exp(-|x|))`.
