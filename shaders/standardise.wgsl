@@ -1,4 +1,4 @@
-// standardise: y = (w - mean) / sqrt(variance + eps) per output channel, which lies innermost. CPU twin: cpu::standardise.
+// standardise: y = (w - mean) / sqrt(variance + eps) per output channel, which is innermost. CPU twin: cpu::standardise.
 // stats is [2, {{ channels }}]. One invocation per weight.
 @group(0) @binding(0) var<storage, read> w: array<f32>;
 @group(0) @binding(1) var<storage, read> stats: array<f32>;

@@ -24,7 +24,7 @@ impl Cases {
         self.0.iter().map(|range| range.len()).sum()
     }
 
-    /// Whether there is no case.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -109,7 +109,7 @@ impl Diagnostic {
         }
     }
 
-    /// An error: nothing comes out of the compiler.
+    /// An error: the compiler gives no output.
     pub fn error(code: &str, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(Severity::Error, code, message)
     }

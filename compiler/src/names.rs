@@ -29,11 +29,11 @@ pub fn key(name: &str) -> String {
     text
 }
 
-/// How the values of a foreign file lie.
+/// The form of values in a foreign file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileLayout {
-    /// As here: weights are `[O, I, KH, KW]` and `[O, I]`, and go by the name `weight`.
+    /// As here: weights are `[O, I, KH, KW]` and `[O, I]`, and their name is `weight`.
     #[default]
     Torch,
     /// As JAX libraries write them: `kernel` is `[KH, KW, I, O]` or `[I, O]`, where either axis of the latter may be
@@ -48,7 +48,7 @@ pub enum Change {
     /// `positions(skip = n)`: a table of positions `[1, T, C]` without its first `skip` tokens, its square grid resized to the network's
     /// by linear interpolation with aligned corners.
     Positions {
-        /// Tokens that stand for no place, such as a class token.
+        /// Tokens without a position in the image, such as a class token.
         skip: usize,
     },
 }
@@ -83,7 +83,8 @@ pub struct Pattern(Vec<Token>);
 impl Pattern {
     /// Reads a pattern.
     ///
-    /// Errors: empty segments, `**` that is no whole segment, too many bytes.
+    /// # Errors
+    /// An empty segment, `**` beside other characters of a segment, or too many bytes.
     pub fn new(text: &str) -> Result<Pattern, PatternError> {
         if text.len() > MAX_PATTERN {
             return Err(PatternError::Long);
@@ -133,7 +134,7 @@ impl Pattern {
         Some((search.found, end))
     }
 
-    /// The name in which the captures stand for these texts.
+    /// The name with these texts in place of the captures.
     fn fill(&self, captures: &[&str]) -> String {
         let mut captures = captures.iter();
         let mut text = String::new();
@@ -262,9 +263,9 @@ pub enum NamesError {
 /// Rules between the names of a file and the paths here, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameMap {
-    /// What the list goes by.
+    /// Name of the list.
     pub name: String,
-    /// How values lie in the file.
+    /// The form of values in the file.
     pub layout: FileLayout,
     /// The rules.
     pub rules: Vec<NameRule>,
@@ -305,7 +306,8 @@ impl NameMap {
 
     /// The name that `path` has in a file: the one name that [`NameMap::to_here`] maps to it.
     ///
-    /// Errors: no name maps to it, several do, or the file holds its values in another form.
+    /// # Errors
+    /// No name maps to it, several do, or the file holds its values in another form.
     pub fn to_foreign(&self, path: &str) -> Result<String, NamesError> {
         let wanted = key(path);
         let names = self.name.clone();

@@ -66,7 +66,7 @@ impl Explanation {
     }
 }
 
-/// A list of settings and what they belong to.
+/// A list of settings and the item that has them.
 pub struct Group {
     /// `data`, `train`, `predict`, or the name of an optimiser.
     pub name: &'static str,

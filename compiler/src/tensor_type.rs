@@ -1,10 +1,10 @@
-//! The type of a tensor: its shape and how it lies in memory. The only home of broadcasting.
+//! The type of a tensor: its shape and its memory layout. Broadcasting is defined here alone.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How the axes of a tensor lie in memory. Shapes are always written in logical order.
+/// The order of the axes of a tensor in memory. Shapes are always written in logical order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -21,7 +21,7 @@ pub enum Layout {
 pub struct TensorType {
     /// Extents in logical order; empty for a scalar.
     pub shape: Vec<usize>,
-    /// How the tensor lies in memory.
+    /// The order of its axes in memory.
     pub layout: Layout,
 }
 
@@ -70,7 +70,7 @@ impl TensorType {
         self.shape.len()
     }
 
-    /// Logical axes in the order they lie in memory, slowest first.
+    /// Logical axes in memory order, slowest first.
     pub fn memory_order(&self) -> Vec<usize> {
         match self.layout {
             Layout::Plain => (0..self.rank()).collect(),

@@ -160,7 +160,7 @@ pub enum NetworkError {
         /// What there is.
         known: String,
     },
-    /// An entry does not give back what it should.
+    /// An entry does not return the expected outputs.
     #[error("entry `{entry}` gives no `{output}`")]
     NoOutput {
         /// The entry.

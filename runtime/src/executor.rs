@@ -79,7 +79,7 @@ pub trait Executor {
     }
 }
 
-/// Why a device does not do what it was asked.
+/// Why a device refuses a request or fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutorError {
     /// No adapter fits the request.

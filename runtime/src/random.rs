@@ -103,7 +103,7 @@ impl Stream {
         box_muller(self.bits(index))
     }
 
-    /// A number of the standard normal distribution, given that it lies in [-`bound`, `bound`] (by rejection).
+    /// A standard normal number, truncated to [-`bound`, `bound`] (by rejection).
     ///
     /// With a bound so small that 65,536 draws all miss, the last one is clamped.
     pub fn truncated_normal(&self, index: u64, bound: f64) -> f64 {
@@ -134,7 +134,7 @@ fn unit(high: u32, low: u32) -> f64 {
 }
 
 fn box_muller(w: [u32; 4]) -> f64 {
-    // 1 - u lies in (0, 1], so the logarithm is finite.
+    // 1 - u is in (0, 1], so the logarithm is finite.
     let radius = (-2.0 * (1.0 - unit(w[0], w[1])).ln()).sqrt();
     radius * (std::f64::consts::TAU * unit(w[2], w[3])).cos()
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Opens a regular file, or a link to one, for reading.
 ///
 /// # Errors
-/// The file system's; `InvalidInput` with words for anything that is no regular file.
+/// Errors of the file system; `InvalidInput` with an explanation if the path is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     refuse_special(&path.metadata()?)?;
     let mut options = OpenOptions::new();

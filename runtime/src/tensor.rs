@@ -28,7 +28,8 @@ pub enum TensorError {
 impl Tensor {
     /// A tensor of `data` in the row-major order of `shape`.
     ///
-    /// Errors: `TensorError::Count` when `data` does not fill `shape`.
+    /// # Errors
+    /// `TensorError::Count` when `data` does not fill `shape`.
     pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Result<Self, TensorError> {
         let shape = shape.into();
         let expected = shape.iter().product();
@@ -94,14 +95,15 @@ impl Tensor {
         self.data.len()
     }
 
-    /// Whether there is no value.
+    /// Whether it holds no values.
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
     /// The same values under another shape of the same size.
     ///
-    /// Errors: `TensorError::Count` when the sizes differ.
+    /// # Errors
+    /// `TensorError::Count` when the sizes differ.
     pub fn reshaped(self, shape: impl Into<Vec<usize>>) -> Result<Self, TensorError> {
         Self::new(shape, self.data)
     }

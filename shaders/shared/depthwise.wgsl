@@ -28,7 +28,7 @@ fn depthwise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 {% for ky in range(c.kh) %}
 {% for kx in range(c.kw) %}
     {
-        // What lies above the image wraps to a huge number, so one comparison serves both edges.
+        // A row above the image wraps to a huge number, so one comparison checks both edges.
 {% if transposed %}
         let ty = row + {{ c.ph }}u - {{ ky * c.dh }}u;
         let tx = column + {{ c.pw }}u - {{ kx * c.dw }}u;

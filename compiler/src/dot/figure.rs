@@ -1,4 +1,4 @@
-//! Which nodes share a box, and what the box says of them.
+//! Groups nodes into boxes and writes the label of each box.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -58,7 +58,7 @@ const INNER: &[&str] = &[
     "stack_rows",
 ];
 
-/// What a box stands for.
+/// What a box represents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stands {
     /// A block of the source, or several.
@@ -80,7 +80,7 @@ pub struct Figure {
     pub clusters: Vec<String>,
     /// What it says.
     pub lines: Vec<String>,
-    /// What it stands for.
+    /// What it represents.
     pub stands: Stands,
     /// Its colour.
     pub fill: &'static str,
@@ -101,7 +101,7 @@ pub struct Drawing {
     pub edges: BTreeSet<(usize, usize, String)>,
 }
 
-/// Where a node lies: the path of its box at full depth, of which the first `layer` segments name the layer.
+/// The place of a node: the path of its box at full depth, of which the first `layer` segments name the layer.
 struct Place {
     path: Vec<String>,
     layer: usize,

@@ -8,9 +8,9 @@ use super::options::DotOptions;
 
 /// Colour of edges that skip layers.
 const SKIP: &str = "#5b86c4";
-/// Colour of the border of what a pass added.
+/// Border colour of nodes that a pass added.
 const ADDED: &str = "#1a8f1a";
-/// Colour of what a pass removed.
+/// Colour of nodes that a pass removed.
 const REMOVED: &str = "#c02020";
 
 /// How many boxes further on an edge leads to be drawn as one that skips.

@@ -333,7 +333,7 @@ impl Elaborator<'_> {
                 ExprKind::Name(word),
                 Some(Kind::Word(words) | Kind::Size(words) | Kind::Path(words)),
             ) if words.contains(&word.as_str()) => Ok(Value::Word(word.clone())),
-            // A circuit is found by its name, which is no value.
+            // A circuit is looked up by its name, which is not a value.
             (_, Some(Kind::Circuit)) => Ok(Value::Poison),
             _ => self.eval(&argument.value, frame, &place.inner()),
         }

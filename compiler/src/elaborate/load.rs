@@ -1,4 +1,4 @@
-//! Reads a file and what it imports, and evaluates their `let`s.
+//! Reads a file and its imports, and evaluates their `let`s.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::syntax::{parse, parse_setting};
 /// How many files one compilation may read.
 const MAX_FILES: usize = 64;
 
-/// Reads `path` and what it imports; `settings` are overrides such as `train.epochs=5`.
+/// Reads `path` and its imports; `settings` are overrides such as `train.epochs=5`.
 ///
 /// # Errors
 /// Every file that cannot be read, every broken item, every cycle of imports.

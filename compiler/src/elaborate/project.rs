@@ -1,4 +1,4 @@
-//! The files of a compilation: a file with what it imports, and the items in each.
+//! The files of a compilation: a file, its imports, and the items in each.
 
 use std::collections::BTreeMap;
 

@@ -88,7 +88,7 @@ pub enum Local {
     Family(BTreeMap<Vec<i64>, Value>),
 }
 
-/// The scope in which an expression is evaluated: the module, and what is bound inside the block.
+/// The scope of an expression: the module, and the names bound inside the block.
 #[derive(Clone, Debug)]
 pub struct Frame<'m> {
     /// The file.
@@ -175,7 +175,7 @@ pub struct Active {
     pub site: Span,
 }
 
-/// The model under elaboration: what it was given, and what it has declared so far.
+/// The model under elaboration: its settings, and its declarations so far.
 #[derive(Debug, Default)]
 pub struct Declared {
     /// The size of its input.

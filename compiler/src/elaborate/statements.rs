@@ -1,4 +1,4 @@
-//! Statements of blocks and models: what they bind, and the network they make.
+//! Statements of blocks and models: the names they bind and the nodes they add.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

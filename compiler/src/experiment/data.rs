@@ -315,7 +315,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Collects what is wrong with values.
+/// Collects the faults of values.
 #[derive(Default)]
 struct Faults(Vec<Fault>);
 

@@ -27,7 +27,7 @@ pub struct Link {
     pub inputs: Vec<LinkInput>,
 }
 
-/// Nodes that one kernel computes, in order. The last one gives the result; what lies between stays in the kernel.
+/// Nodes that one kernel computes, in order. The last one gives the result; intermediate values stay in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fusion {
     result: NodeId,
@@ -205,7 +205,7 @@ pub struct Pattern {
     pub links: &'static [PatternLink],
 }
 
-/// An op of a pattern, and what it reads.
+/// An op of a pattern, and its inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct PatternLink {
     is: fn(&dyn Op) -> bool,

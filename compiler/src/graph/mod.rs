@@ -90,7 +90,7 @@ impl Graph {
         self.origin = origin;
     }
 
-    /// The phase that nodes added from now on belong to; they lie outside of layers.
+    /// The phase that nodes added from now on belong to; they belong to no layer.
     pub fn set_phase(&mut self, phase: Phase) {
         self.origin = Origin::of_phase(phase);
     }

@@ -33,7 +33,7 @@ pub trait Op: Any + Debug + Send + Sync {
     }
 
     /// Inputs whose memory the op overwrites (optimiser state, running statistics). The output is the new value
-    /// of the first of them and lies in its memory.
+    /// of the first of them and uses its memory.
     fn overwrites(&self) -> &'static [usize] {
         &[]
     }

@@ -16,7 +16,7 @@ struct NewNode {
     inputs: Vec<NodeId>,
 }
 
-/// A change to what is in the graph.
+/// A change to existing nodes of the graph.
 #[derive(Clone, Debug)]
 enum Change {
     /// All readers of `old` read `new`, except the nodes of the patch and those in `keep`.

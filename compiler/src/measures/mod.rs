@@ -48,7 +48,7 @@ pub enum Reads {
 /// What one value of a measure belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
-    /// A sample: a slice, or what is cut out of it.
+    /// A sample: a slice, or the part that is cut out of it.
     Sample,
     /// A case: its samples one above the other.
     Case,
@@ -64,7 +64,7 @@ pub enum Better {
 }
 
 impl Better {
-    /// Whether `value` is better than `than`. Equal values are not, and neither is a value that is no number.
+    /// Whether `value` is better than `than`. Equal values are not, and neither is NaN.
     pub fn is_better(self, value: f64, than: f64) -> bool {
         match self {
             Better::Higher => value > than,

@@ -32,7 +32,7 @@ const IR_VERSION: i64 = 8;
 /// Name of the free batch axis.
 pub const BATCH: &str = "N";
 
-/// What stands beside the graph in the file.
+/// Metadata that the file holds beside the graph.
 #[derive(Clone, Debug, Default)]
 pub struct OnnxInfo {
     /// Name of the network.

@@ -56,7 +56,7 @@ impl<'g> Writer<'g> {
         }
         let (name, ty) = (self.graph.name(id).to_owned(), self.graph.ty(id).clone());
         let name = match self.graph.op::<Constant>(id) {
-            // One element stands for all: the ops that read constants broadcast.
+            // One element is enough: the ops that read constants broadcast.
             Some(constant) => {
                 let ones = vec![1; ty.rank()];
                 self.floats(&name, &ones, &[constant.value as f32])

@@ -11,7 +11,7 @@ use crate::plan::{Groups, Lower, LowerError, Lowering, Operand, merge};
 use crate::quantum::ansatz::{Ansatz, GateLayer};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
-/// What is read out of the final state.
+/// The quantity that is read from the final state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Readout {
@@ -42,7 +42,7 @@ pub struct Circuit {
     pub readout: Readout,
     /// How many amplitudes are used, at most `2^qubits`.
     pub used: usize,
-    /// Factor on what is read.
+    /// Factor on the readout.
     pub scale: f64,
     /// Summand.
     pub offset: f64,

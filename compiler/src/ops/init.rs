@@ -47,7 +47,7 @@ pub(super) struct Fans {
     pub fan_out: usize,
 }
 
-/// The rule that a word stands for.
+/// The rule that a word names.
 fn rule(word: &str, Fans { fan_in, fan_out }: Fans) -> Init {
     let uniform = |bound: f64| Init::Uniform {
         low: -bound,

@@ -1,4 +1,4 @@
-//! Layer functions: what a person calls in a model, and what such a call adds to the graph.
+//! Layer functions: the functions that a model calls, and the nodes that each call adds to the graph.
 
 use std::fmt;
 

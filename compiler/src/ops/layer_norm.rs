@@ -115,7 +115,7 @@ impl ToOnnx for LayerNorm {
         if node.output_type().layout == Layout::Plain {
             return node.emit("LayerNormalization", &[&x, &gamma, &beta], &settings);
         }
-        // The channels of a feature map lie last in memory, but not in its shape.
+        // The channels of a feature map are last in memory, but not in its shape.
         let rows = node.transpose(&x, &[0, 2, 3, 1]);
         let y = node.add("LayerNormalization", &[&rows, &gamma, &beta], &settings);
         node.emit(

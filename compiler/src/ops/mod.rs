@@ -285,23 +285,23 @@ pub const LAYERS: &[LayerInfo] = &[
     reshape::TO_TOKENS,
 ];
 
-/// The row of an op; `None` for what a pass makes for itself, such as a fused chain.
+/// The row of an op; `None` for an op that is not in the table.
 fn row(name: &str) -> Option<&'static OpInfo> {
     let at = OPS.binary_search_by(|info| info.name.cmp(name)).ok()?;
     Some(&OPS[at])
 }
 
-/// The gradient rule of an op; `None` for leaves and for what is not in [`OPS`].
+/// The gradient rule of an op; `None` for leaves and for ops that are not in [`OPS`].
 pub fn gradient(op: &dyn Op) -> Option<&dyn Gradient> {
     row(op.name()).and_then(|info| (info.gradient)(op))
 }
 
-/// How an op becomes kernels; `None` for leaves and for what is not in [`OPS`].
+/// How an op becomes kernels; `None` for leaves and for ops that are not in [`OPS`].
 pub fn lowering(op: &dyn Op) -> Option<&dyn Lower> {
     row(op.name()).and_then(|info| (info.lower)(op))
 }
 
-/// How an op is written as ONNX; `None` for leaves and for what is not in [`OPS`].
+/// How an op is written as ONNX; `None` for leaves and for ops that are not in [`OPS`].
 pub fn onnx(op: &dyn Op) -> Option<&dyn ToOnnx> {
     row(op.name()).and_then(|info| (info.onnx)(op))
 }

@@ -11,7 +11,7 @@ use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `relayout`: element `i` of the output, counted row-major over its logical axes, is element `i` of the input, counted
 /// so; what PyTorch calls `view`. Unlike [`Reshape`](super::Reshape) it moves bytes: a convolution weight
-/// `[O, I, KH, KW]` lies as `[KH, KW, I, O]`, but is counted in the order written.
+/// `[O, I, KH, KW]` is stored as `[KH, KW, I, O]`, but is counted in the order written.
 ///
 /// - Shapes: `f32[..] -> to`, of as many elements.
 /// - Gradient: the relayout back.

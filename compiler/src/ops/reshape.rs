@@ -11,7 +11,7 @@ use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
 /// `reshape`: the same bytes under another shape. A feature map `[N, C, H, W]` and its tokens `[N, H W, C]` are the
-/// same bytes, since channels lie innermost.
+/// same bytes, since channels are innermost.
 ///
 /// - Gradient: the reshape back.
 #[derive(Clone, Debug, Serialize, Deserialize)]

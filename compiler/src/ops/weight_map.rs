@@ -70,7 +70,7 @@ impl WeightMap {
     }
 }
 
-/// Where a weight's entries lie, by circuit. Circuit `target * positions + position`.
+/// Positions of a weight's entries, by circuit. Circuit `target * positions + position`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CircuitOrder {

@@ -6,7 +6,7 @@ use crate::graph::{Backward, Constant, Graph, NodeId, Parameter, ParameterKind, 
 use crate::ops::{self, Add};
 use crate::tensor_type::ShapeError;
 
-/// A node that stands in the way of differentiation.
+/// A node that prevents differentiation.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("`{node}`: {source}")]
 pub struct AutodiffError {

@@ -1,4 +1,4 @@
-//! Fusion: nodes that an executor computes in one kernel are joined, so that what lies between never reaches memory.
+//! Fusion: joins nodes that an executor computes in one kernel, so that intermediate values never reach memory.
 //!
 //! No op is known by name here. Element-wise ops are those with a scalar form, views say so themselves, and for
 //! everything else the executor's [`Capabilities`] say which lists of links have a kernel.

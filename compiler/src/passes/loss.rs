@@ -269,7 +269,7 @@ pub fn add_metrics(graph: &mut Graph, logits: NodeId, target: NodeId) -> Result<
 /// only logit, or the sum of the softmax over the classes from 1 on, which is `1 - softmax_0`.
 ///
 /// # Errors
-/// The logits are no feature map.
+/// The logits are not a feature map.
 pub fn add_probability(graph: &mut Graph, logits: NodeId) -> Result<NodeId, ShapeError> {
     graph.set_phase(Phase::Loss);
     let [n, channels, h, w] = graph.ty(logits).as_image()?;

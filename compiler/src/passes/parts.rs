@@ -1,4 +1,4 @@
-//! Joins the gradients of slices: each is its own channels between zeros, and together they are one concatenation.
+//! Joins the gradients of slices: each is padded with zero channels, and their sum is one concatenation.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ type Part = (Range<usize>, NodeId);
 /// Replaces each sum of zero-padded maps with disjoint channels by one concatenation.
 ///
 /// # Errors
-/// None in practice: what is joined has the channels of the sum.
+/// None in practice: the concatenation has the channels of the sum.
 pub fn join(graph: &mut Graph) -> Result<(), ShapeError> {
     for id in graph.topological().unwrap_or_default() {
         if graph.op::<Add>(id).is_none() {

@@ -41,7 +41,7 @@ pub enum Storage {
 /// A tensor in memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Buffer {
-    /// The node that it holds the output of, with a suffix for what a kernel keeps aside.
+    /// The node whose output it holds, with a suffix for scratch memory of a kernel.
     pub name: String,
     /// Size in bytes.
     pub bytes: u64,
@@ -97,7 +97,7 @@ impl Memory {
         own.map(|buffer| buffer.bytes).sum()
     }
 
-    /// Bytes of inputs, constants and shared memory: what the entry needs besides the state.
+    /// Bytes of inputs, constants and shared memory: all that the entry needs besides the state.
     pub fn working_bytes(&self) -> u64 {
         self.slots.iter().sum::<u64>() + self.own_bytes()
     }
@@ -138,7 +138,7 @@ impl MemoryPlanner {
     /// The buffers of a graph's leaves and of the results of its kernels, whose elements take `element_bytes` each.
     ///
     /// # Errors
-    /// A fault of hqcc: a kernel that reads what has no buffer, or overwrites what is not state.
+    /// A fault of hqcc: a kernel reads a node without a buffer, or overwrites a node that is not state.
     pub fn new(
         graph: &Graph,
         fusions: &[Fusion],
@@ -333,7 +333,7 @@ pub struct KernelBuffers {
 /// The memory of kernels that need none for themselves alone. `None` stands for a view that is where its input is.
 ///
 /// # Errors
-/// A fault of hqcc: a kernel that reads what has no buffer, or overwrites what is not state.
+/// A fault of hqcc: a kernel reads a node without a buffer, or overwrites a node that is not state.
 pub fn memory_of_kernels(
     graph: &Graph,
     fusions: &[Fusion],

@@ -285,7 +285,7 @@ fn token(rest: &str) -> &str {
     pair.map_or(&rest[..first.len_utf8()], |pair| &rest[..pair.len()])
 }
 
-/// The place of the last character that is no blank.
+/// The position of the last character that is not white space.
 fn last_token(text: &str) -> (usize, usize) {
     let trimmed = text.trim_end();
     let last = trimmed.chars().next_back().map_or(0, char::len_utf8);

@@ -127,7 +127,7 @@ pub struct Sources {
 struct SourceFile {
     name: String,
     text: String,
-    /// Whether the file begins with a byte order mark, which is no part of the text.
+    /// Whether the file begins with a byte order mark, which is not part of the text.
     marked: bool,
     line_starts: Vec<usize>,
 }

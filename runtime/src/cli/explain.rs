@@ -28,7 +28,7 @@ pub struct Explain {
 impl Explain {
     /// Prints the explanation.
     pub fn run(self) -> Result<(), Failure> {
-        // As it stands in a message: `error[setting::range]`.
+        // As printed in a message: `error[setting::range]`.
         let name = self
             .name
             .trim_start_matches("error")

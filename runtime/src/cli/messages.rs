@@ -14,7 +14,7 @@ pub enum MessageFormat {
     Json,
 }
 
-/// Prints what the compiler says: to people on standard error, to programs as JSON lines on standard output.
+/// Prints diagnostics: for people on standard error, for programs as JSON lines on standard output.
 pub fn print_diagnostics(diagnostics: &[Diagnostic], format: MessageFormat) {
     let mut text = String::new();
     for diagnostic in diagnostics {

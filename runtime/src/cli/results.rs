@@ -18,7 +18,7 @@ use crate::train::session::Trained;
 /// Tells of an event of training. From the first step on, Ctrl-C ends training after the batch.
 pub fn tell(reporter: &mut Reporter, event: Event<'_>) {
     if matches!(event, Event::Training { .. }) {
-        // A second handler is refused; the first one still works.
+        // Installing a second handler fails; the first one still works.
         let _ = interrupt::catch();
     }
     reporter.event(event);
@@ -55,7 +55,7 @@ pub fn show(trained: Result<Trained, Error>, reporter: &Reporter) -> Result<(), 
     show_results(folder, *test_samples, measures, reporter)
 }
 
-/// Prints the table of a finished run and where it lies.
+/// Prints the table of a finished run and the path of the run.
 fn show_results(
     folder: &RunFolder,
     samples: usize,

@@ -40,7 +40,7 @@ impl<'a, T> Call<'a, T> {
     /// `[N, C, H, W]` of input `i`.
     ///
     /// # Errors
-    /// The input is no feature map.
+    /// The input is not a feature map.
     pub fn image(&self, i: usize) -> Result<[usize; 4], WrongOp> {
         self.types
             .get(i)
@@ -51,7 +51,7 @@ impl<'a, T> Call<'a, T> {
     /// `[N, C, H, W]` of the output.
     ///
     /// # Errors
-    /// The output is no feature map.
+    /// The output is not a feature map.
     pub fn output_image(&self) -> Result<[usize; 4], WrongOp> {
         self.ty.as_image().map_err(|_| WrongOp)
     }

@@ -142,7 +142,7 @@ pub fn conv2d_grad_input<T: Real>(
     }
 }
 
-/// A tap: where its input pixel lies from `(i s, j s)`, and its index in the filter.
+/// A tap: the offset of its input pixel from `(i s, j s)`, and its index in the filter.
 struct TapAt {
     dh: isize,
     dw: isize,
@@ -173,7 +173,7 @@ struct Map {
     stride: [usize; 2],
 }
 
-/// Where weight `(tap, depth, column)` of a group lies.
+/// Index of weight `(tap, depth, column)` of a group.
 struct WeightStrides {
     tap: usize,
     depth: usize,

@@ -264,7 +264,7 @@ impl<T: Real> Piece<'_, T> {
     fn unfold_line(&self, image: usize, [h, w]: [isize; 2], depth: usize, to: &mut [T]) {
         let s = self.shape;
         let end = w + s.kernel[1] as isize;
-        // Neighbouring taps of all channels lie side by side.
+        // Neighbouring taps of all channels are contiguous.
         if depth == s.in_channels && s.dilation[1] == 1 && w >= 0 && end <= s.in_size[1] as isize {
             match self.pixel(image, h, w, 0) {
                 Some(_) => {

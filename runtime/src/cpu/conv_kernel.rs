@@ -33,7 +33,7 @@ pub struct PixelTile<T> {
     pub y_step: usize,
     /// Channels to write, at most the panel's width.
     pub width: usize,
-    /// Whether the sum goes onto what the output holds.
+    /// Whether the sum is added to the output's present values.
     pub add: bool,
     /// Values to start from, a whole panel, or null.
     pub bias: *const T,

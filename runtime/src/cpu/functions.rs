@@ -38,7 +38,7 @@ macro_rules! exponential {
                 }
                 terms
             };
-            // Not `clamp`: what is no number must stay so.
+            // Not `clamp`: NaN must stay NaN.
             let inside = if x < $least { $least } else { x };
             let inside = if inside > $most { $most } else { inside };
             let shifted = inside * std::f64::consts::LOG2_E as $float + $magic;

@@ -11,7 +11,7 @@ use super::group_norm::{group_norm_relu, masked_group_norm_grad_input, masked_gr
 use super::matmul::matmul_add;
 use super::real::Real;
 
-/// A kernel and what it computes. Its function is handed the inputs in the order in which the links first read them.
+/// A kernel and the ops it computes. Its function is handed the inputs in the order in which the links first read them.
 pub struct JointKernel<T> {
     /// The links.
     pub pattern: Pattern,

@@ -63,7 +63,7 @@ pub fn sum2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> f64 {
     total
 }
 
-/// The largest element; what is no number is passed over.
+/// The largest element; NaN is skipped.
 #[inline(always)]
 pub fn largest<T: Real>(x: &[T]) -> T {
     let join = |a: T, b: T| if b > a { b } else { a };

@@ -1,4 +1,4 @@
-//! `layer_norm` and its gradients, row by row. A row is read several times, which costs little: it lies in the first cache.
+//! `layer_norm` and its gradients, row by row. A row is read several times, which costs little because it fits in the first-level cache.
 
 use hqcc_compiler::ops;
 

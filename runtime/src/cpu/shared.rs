@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-/// A slice that tasks share, each of which writes elements of its own.
+/// A slice shared by tasks; each task writes elements of its own.
 #[derive(Debug)]
 pub(crate) struct Shared<'a, T> {
     start: *mut T,

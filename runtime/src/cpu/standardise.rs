@@ -1,4 +1,4 @@
-//! `standardise` and its gradient. Output channels lie innermost in a weight, so both are batch normalisation over its rows.
+//! `standardise` and its gradient. Output channels are innermost in a weight, so both are batch normalisation over its rows.
 
 use hqcc_compiler::ops;
 

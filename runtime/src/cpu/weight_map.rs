@@ -1,4 +1,4 @@
-//! `weight_map`: rows of amplitudes, one per circuit, to a weight as it lies in memory (Eq. 8).
+//! `weight_map`: rows of amplitudes, one per circuit, to a weight in its memory layout (Eq. 8).
 
 use super::call::{Call, WrongOp};
 use super::circuit::Order;

@@ -2,8 +2,8 @@
 //!
 //! A task takes a block of 2x2 output tiles and a few panels of output channels. It transforms its input tiles, one block
 //! of channels at a time, multiplies them with the transformed weights at each of the 16 points, and transforms the sums
-//! back. Transformed tiles lie as `[point, tile, channel]` and weights as `[panel, point, channel, column]`, so that the
-//! product at a point is a matrix product of rows that lie side by side. A panel's weights at a point (128 channels of 32
+//! back. Transformed tiles are stored as `[point, tile, channel]` and weights as `[panel, point, channel, column]`, so that the
+//! product at a point is a matrix product of contiguous rows. A panel's weights at a point (128 channels of 32
 //! columns, 16 KiB) stay in the first-level cache while all tiles of the block pass by. Transformed tiles and sums (16
 //! points of 56 tiles, at most 504 and 280 KiB) stay in the second-level cache between the three steps.
 
@@ -38,7 +38,7 @@ pub fn suits(shape: &ConvShape) -> bool {
     let tiles = |size| Tiles::new(shape.batch, size).count();
     // The weights are transformed once per call, which many tiles must pay for. The larger the weight, the more: its
     // transform, 64 bytes for each pair of channels, does not stay in a cache. The numbers were chosen for the shapes of
-    // UNets, where this way takes 0.6 to 0.8 of the direct one's time; they are no exact limits.
+    // UNets, where this way takes 0.6 to 0.8 of the direct one's time; they are not exact limits.
     let least = 32 + ((shape.in_channels * shape.out_channels) >> 13);
     shape.kernel == [3, 3]
         && shape.stride == [1, 1]

@@ -145,7 +145,7 @@ impl Anatomy {
         let fat = d.uniform(9.0, 26.0);
         let muscle = d.uniform(9.0, 13.0);
         let spine_y = b * d.uniform(0.36, 0.42);
-        // Half axes of what lies inside the abdominal wall.
+        // Half axes of the cavity inside the abdominal wall.
         let (ia, ib) = (a - fat - muscle, b - 0.8 * fat - muscle);
         let mut kidney = |side: f64| {
             let radii = [
@@ -259,7 +259,7 @@ impl Anatomy {
                 },
             });
         }
-        // The right flexure lies below the liver, the left one below the spleen.
+        // The right flexure is below the liver, the left one below the spleen.
         let mut colon = |side: f64| Loop {
             shape: Ellipsoid::new(
                 [side * 0.8 * ia, d.uniform(-0.1, 0.15) * ib, 110.0],
@@ -528,7 +528,7 @@ impl Loop {
     }
 }
 
-/// What lies outside the body: air, and the couch below.
+/// The surroundings of the body: air, and the couch below.
 fn table(x: f64, y: f64, b: f64) -> f64 {
     let top = b + 5.0 - 0.0006 * x * x;
     match y - top {

@@ -61,7 +61,8 @@ pub struct CachedCase {
 impl CachedCase {
     /// Opens the case's cache file, or prepares the case and writes it.
     ///
-    /// - Errors: what is wrong with the case, or with writing the cache.
+    /// # Errors
+    /// A fault of the case, or a failure to write the cache.
     pub fn open(
         folder: &Path,
         source: &CaseFiles,
@@ -90,7 +91,8 @@ impl CachedCase {
 
     /// Image and mask of sample `i`. A damaged file is prepared anew once.
     ///
-    /// - Errors: what is wrong with the case by now, or with writing the cache.
+    /// # Errors
+    /// A fault of the case that appeared after it was opened, or a failure to write the cache.
     pub fn read(&self, i: usize) -> Result<(Vec<f32>, Vec<u8>), DataError> {
         if let Some(found) = self.read_once(i) {
             return Ok(found);

@@ -1,4 +1,4 @@
-//! A case of any source: what it is called and how it is read.
+//! A case of any source: its name and how it is read.
 
 use super::error::DataError;
 use super::kits19::{self, CaseFiles};

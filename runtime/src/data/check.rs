@@ -32,7 +32,7 @@ pub struct CaseReport {
 pub struct DataReport {
     /// Every case, in order of splits.
     pub cases: Vec<CaseReport>,
-    /// What is no error but may not be meant.
+    /// Findings that are not errors but may be unintended.
     pub warnings: Vec<String>,
 }
 
@@ -46,7 +46,8 @@ impl DataReport {
 
 /// Reads all cases of both splits and reports what they hold; `done` hears the cases read and the cases in all.
 ///
-/// - Errors: every fault that is found, together.
+/// # Errors
+/// Every fault that is found, together.
 pub fn check(
     settings: &DataSettings,
     done: &(dyn Fn(usize, usize) + Sync),

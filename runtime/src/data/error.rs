@@ -131,7 +131,7 @@ pub enum DataError {
         /// How many there are.
         count: usize,
     },
-    /// A volume that does not lie as those that networks are trained on.
+    /// A volume in another orientation than the one that networks are trained on.
     #[error("{}: {fault}", path.display())]
     Orientation {
         /// The file.
@@ -181,7 +181,7 @@ pub enum DataError {
         /// Largest distance. Units: millimetres.
         apart: f64,
     },
-    /// An answer of the network that is no probability.
+    /// An output of the network that is not a probability.
     #[error(
         "the network gives {value} for a pixel of slice {slice}: its weights are damaged, or it has diverged"
     )]
@@ -234,7 +234,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Wraps what the operating system said about `path`.
+    /// Wraps an error of the operating system about `path`.
     pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> DataError + '_ {
         move |source| DataError::Io {
             path: path.to_owned(),

@@ -1,7 +1,7 @@
 //! Mean and median filters on one slice, defined to the bit: the mean mirrors the border without repeating its pixel,
 //! the median repeats the border's pixel.
 
-/// Where index `i` of an axis of `n` lies after reflection at the outermost pixels (gfedcb|abcdefgh|gfedcba).
+/// The position of index `i` of an axis of `n` after reflection at the outermost pixels (gfedcb|abcdefgh|gfedcba).
 fn reflect(i: isize, n: usize) -> usize {
     if n == 1 {
         return 0;

@@ -8,7 +8,7 @@ use std::path::Path;
 /// Bytes of a NIfTI-1 header.
 pub const HEADER_BYTES: usize = 348;
 
-/// How one voxel lies in the file.
+/// Element type of a voxel in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     /// Unsigned, 8 bit (code 2).
@@ -72,7 +72,7 @@ pub struct Geometry {
     pub affine: [[f64; 4]; 4],
     /// Whether the file holds a form at all, so that the affine says how the patient lies.
     pub is_placed: bool,
-    /// How voxels lie in the file.
+    /// Element type of the voxels in the file.
     pub element: Element,
     /// Value = stored * slope + intercept; (1, 0) where the file asks for no scaling.
     pub scaling: (f64, f64),
@@ -80,7 +80,7 @@ pub struct Geometry {
     pub offset: u64,
     /// Whether the most significant byte comes first.
     pub big_endian: bool,
-    /// The header as it lies in the file.
+    /// The header as stored in the file.
     pub raw: Vec<u8>,
 }
 
@@ -95,10 +95,11 @@ impl Geometry {
         self.offset + self.voxels() as u64 * self.element.bytes() as u64
     }
 
-    /// Checks the first bytes of a file and says what they announce.
+    /// Checks the header at the start of a file and returns the geometry that it declares.
     ///
-    /// - Errors: `Header` names the field: no NIfTI-1, a header without voxels in the same file, fewer than three axes,
-    ///   an element type that is no real number, sizes beyond the address space, spacing or affine that are no numbers.
+    /// # Errors
+    /// `Header` names the field: no NIfTI-1, a header without voxels in the same file, fewer than three axes,
+    /// an element type that is no real number, sizes beyond the address space, spacing or affine that are no numbers.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Geometry, DataError> {
         let bad = |fault: String| DataError::Header {
             path: path.to_owned(),
@@ -242,7 +243,7 @@ impl Geometry {
 }
 
 impl Geometry {
-    /// Refuses a volume that does not lie as those that networks are trained on.
+    /// Refuses a volume in another orientation than the one that networks are trained on.
     ///
     /// # Errors
     /// `Orientation`.
@@ -262,7 +263,7 @@ impl Geometry {
     }
 }
 
-/// Refuses a mask whose voxels do not lie where those of its image do.
+/// Refuses a mask whose voxels do not have the positions of the image's voxels.
 ///
 /// # Errors
 /// `ShapeMismatch`, `AffineMismatch`.

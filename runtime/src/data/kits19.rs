@@ -24,7 +24,8 @@ pub fn case_name(case: u32) -> String {
 
 /// The folder that holds the cases: `root/data` if that has any, otherwise `root`.
 ///
-/// - Errors: `MissingRoot` if there is no such folder.
+/// # Errors
+/// `MissingRoot` if there is no such folder.
 pub fn case_folder(root: &Path) -> Result<PathBuf, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot {
@@ -42,7 +43,8 @@ pub fn case_folder(root: &Path) -> Result<PathBuf, DataError> {
 
 /// The case numbers of a folder, ascending.
 ///
-/// - Errors: `Io` if the folder cannot be listed.
+/// # Errors
+/// `Io` if the folder cannot be listed.
 pub fn present(folder: &Path) -> Result<Vec<u32>, DataError> {
     let mut cases = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(DataError::io(folder))? {
@@ -58,7 +60,8 @@ pub fn present(folder: &Path) -> Result<Vec<u32>, DataError> {
 
 /// The files of the cases of a split, in their order.
 ///
-/// - Errors: `MissingRoot`, `MissingCase` with the first missing folder and how many are, `MissingFile`.
+/// # Errors
+/// `MissingRoot`, `MissingCase` with the first missing folder and how many are, `MissingFile`.
 pub fn find(root: &Path, cases: &Cases, split: &'static str) -> Result<Vec<CaseFiles>, DataError> {
     let folder = case_folder(root)?;
     let missing: Vec<u32> = cases

@@ -25,7 +25,7 @@ const READY: usize = 3;
 pub struct SampleInfo {
     /// Case number.
     pub case: u32,
-    /// Where it lies in the volume of the case.
+    /// Its position in the volume of the case.
     pub place: Place,
     /// Whether the rectangle is only a part of the slice.
     pub cropped: bool,
@@ -84,7 +84,7 @@ impl Batch {
         self.samples.len()
     }
 
-    /// Whether there is no sample.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
@@ -126,7 +126,8 @@ impl Dataset {
     ///
     /// Each worker has one volume in memory at a time. `run_folder` is where the settings' automatic cache goes beside.
     ///
-    /// - Errors: whatever is wrong with settings, files or splits; all faulty cases together.
+    /// # Errors
+    /// A fault of settings, files or splits; all faulty cases are reported together.
     pub fn open(
         settings: &DataSettings,
         run_folder: &Path,
@@ -268,7 +269,8 @@ impl Split {
 
     /// Reads sample `i`.
     ///
-    /// - Errors: a cache file that vanished or changed since the dataset was opened.
+    /// # Errors
+    /// A cache file that vanished or changed since the dataset was opened.
     pub fn read(&self, i: usize) -> Result<Sample, DataError> {
         let (info, store, record) = self.samples[i];
         let (image, mask) = self.stores[store].read(record)?;
@@ -277,7 +279,8 @@ impl Split {
 
     /// Puts samples together as they are.
     ///
-    /// - Errors: as `read`.
+    /// # Errors
+    /// As `read`.
     pub fn batch(&self, samples: &[usize]) -> Result<Batch, DataError> {
         self.assemble(samples, None)
     }

@@ -1,4 +1,4 @@
-//! How a volume lies in the patient, read from its affine, and the one orientation that networks are trained on.
+//! The orientation of a volume in the patient, read from its affine, and the one that networks are trained on.
 //!
 //! Slices are cut along the first axis, and rows and columns are shown to the network as they lie in the file. Until volumes
 //! are turned by their affine, a volume of another orientation is refused: the network would see slices it has never met.

@@ -1,4 +1,4 @@
-//! Where a sample lies in its volume.
+//! The position of a sample in its volume.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ impl Rect {
         [self.y1 - self.y0, self.x1 - self.x0]
     }
 
-    /// The pixels of an image of `columns` columns that lie inside.
+    /// The pixels inside, of an image of `columns` columns.
     pub fn cut<T: Copy>(&self, image: &[T], columns: usize) -> Vec<T> {
         (self.y0..self.y1)
             .flat_map(|y| &image[y * columns + self.x0..y * columns + self.x1])

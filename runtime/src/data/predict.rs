@@ -170,7 +170,8 @@ impl MaskBuilder {
 
     /// Writes the labels as NIfTI with the shape, affine and codes of the volume.
     ///
-    /// - Errors: `Io`.
+    /// # Errors
+    /// `Io`.
     pub fn write(&self, path: &Path) -> Result<(), DataError> {
         Labels::write(path, &self.geometry, &self.labels)
     }

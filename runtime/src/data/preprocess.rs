@@ -15,7 +15,7 @@ pub(super) const SLICE_BYTES: usize = 20;
 /// A preprocessed sample and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Where it lies in its volume.
+    /// Its position in the volume.
     pub place: Place,
     /// Grey values; [rows, columns] of `Preprocessing::size`.
     pub image: Vec<f32>,

@@ -1,4 +1,4 @@
-//! Where the preprocessed samples of a case lie until an epoch asks for them.
+//! Keeps the preprocessed samples of a case, in memory or in the cache, until an epoch reads them.
 
 use super::cache::CachedCase;
 use super::error::DataError;
@@ -25,7 +25,8 @@ impl CaseStore {
 
     /// Image and mask of sample `i`.
     ///
-    /// - Errors: a damaged cache file whose case cannot be prepared again.
+    /// # Errors
+    /// A damaged cache file whose case cannot be prepared again.
     pub fn read(&self, i: usize) -> Result<(Vec<f32>, Vec<u8>), DataError> {
         match self {
             CaseStore::Memory(records) => Ok((records[i].image.clone(), records[i].mask.clone())),

@@ -1,4 +1,4 @@
-//! Volumes on disk: reading with every check before the allocation, and writing masks that lie where the image lies.
+//! Volumes on disk: reading with every check before the allocation, and writing masks with the geometry of the image.
 //!
 //! NIfTI stores the first axis fastest, and KiTS19's first axis is the slice, so one slice is scattered over the whole
 //! file. A volume is therefore read in one go and turned round, block by block, so that slices lie together in memory.
@@ -175,7 +175,8 @@ impl Labels {
 
 /// Reads only the header of a file.
 ///
-/// - Errors: as `Volume::read`, as far as header and file length tell.
+/// # Errors
+/// As `Volume::read`, as far as header and file length tell.
 pub fn read_geometry(path: &Path) -> Result<Geometry, DataError> {
     open(path).map(|(geometry, _)| geometry)
 }
@@ -342,7 +343,7 @@ fn read_voxels(path: &Path, g: &Geometry, mut reader: Box<dyn Read>) -> Result<V
     Ok(voxels)
 }
 
-/// Reads voxels that lie first axis fastest and returns them last axis fastest.
+/// Reads voxels stored with the first axis fastest and returns them with the last axis fastest.
 fn turn<const N: usize, T: Copy + Default>(
     path: &Path,
     geometry: &Geometry,

@@ -8,7 +8,7 @@ use crate::data::{Crop, Mode, Preprocessing, Task};
 /// Version of the recipe's keys.
 const FORMAT: u32 = 1;
 
-/// The recipe as it stands in `preprocessing.json`.
+/// The recipe as written to `preprocessing.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recipe {
     /// Version of these keys.
@@ -83,14 +83,14 @@ pub enum Step {
     Mean {
         /// Side of the square.
         side: usize,
-        /// What lies beyond the border: mirrored at the outermost pixel, which is not repeated.
+        /// Values beyond the border: mirrored at the outermost pixel, which is not repeated.
         border: &'static str,
     },
     /// Median of a square neighbourhood.
     Median {
         /// Side of the square.
         side: usize,
-        /// What lies beyond the border: the outermost pixel.
+        /// Values beyond the border: the outermost pixel.
         border: &'static str,
     },
     /// Division by a number.
@@ -111,7 +111,7 @@ pub enum Step {
         size: [usize; 2],
         /// How pixels are read.
         method: &'static str,
-        /// Where pixel centres lie.
+        /// Position of pixel centres.
         centres: &'static str,
         /// Whether it is smoothed before it is made smaller.
         antialias: bool,

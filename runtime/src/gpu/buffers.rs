@@ -139,7 +139,7 @@ impl Pool {
     }
 }
 
-/// Values in the order in which `ty` lies on the device.
+/// Values in the memory order of `ty` on the device.
 pub(super) fn to_memory(ty: &TensorType, value: &Tensor) -> Vec<f32> {
     match (ty.layout, ty.shape.as_slice()) {
         (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => {
@@ -150,7 +150,7 @@ pub(super) fn to_memory(ty: &TensorType, value: &Tensor) -> Vec<f32> {
     }
 }
 
-/// A tensor from values in the order in which `ty` lies on the device.
+/// A tensor from values in the memory order of `ty` on the device.
 pub(super) fn from_memory(ty: &TensorType, memory: &[f32]) -> Tensor {
     let data = match (ty.layout, ty.shape.as_slice()) {
         (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => {

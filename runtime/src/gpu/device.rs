@@ -1,4 +1,4 @@
-//! Adapters: what there is, which one is taken, and what it reports when something goes wrong.
+//! Adapters: lists them, chooses one, and reports its errors.
 
 use std::fmt;
 use std::str::FromStr;

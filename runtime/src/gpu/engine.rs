@@ -39,7 +39,7 @@ struct Loaded {
     buffers: Vec<wgpu::Buffer>,
     pipelines: Vec<Arc<Pipeline>>,
     bind_groups: Vec<wgpu::BindGroup>,
-    /// Where each output lies in a readback buffer: name, byte offset, port.
+    /// Position of each output in a readback buffer: name, byte offset, port.
     outputs: Vec<(String, u64, Port)>,
     readback_bytes: u64,
     /// Readback buffers that no step uses.

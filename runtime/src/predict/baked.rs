@@ -1,4 +1,4 @@
-//! A trained network without circuits and adapters: what is predicted with and what is exported.
+//! A trained network without circuits and adapters, as `predict` and `export` use it.
 
 use std::collections::BTreeMap;
 

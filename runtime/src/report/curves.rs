@@ -65,7 +65,7 @@ pub fn write(folder: &Path, records: &[Record], measures: &[&Measure]) -> Result
     Ok(())
 }
 
-/// Draws the curves over the epochs; the values span `range`, or what the curves take.
+/// Draws the curves over the epochs; the value axis spans `range`, or the range of the curves.
 fn chart(
     path: &Path,
     title: &str,

@@ -35,7 +35,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Whether there is no row.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -15,7 +15,7 @@ use crate::weights::{self, Weights, WeightsError};
 /// Version of the JSON text; a file of another version is refused.
 const FORMAT: u32 = 1;
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// Version of this record.

@@ -96,7 +96,7 @@ impl RunFolder {
         }
     }
 
-    /// Where the run lies.
+    /// Path of the run.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -143,7 +143,7 @@ impl RunFolder {
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// The file system's, and a file that does not hold what it should.
+    /// Errors of the file system, and a file with unexpected contents.
     pub fn read_info(&self) -> io::Result<RunInfo> {
         let path = self.info_file();
         let text = fs::read_to_string(&path)?;

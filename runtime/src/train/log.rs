@@ -1,7 +1,7 @@
 //! `metrics.jsonl` and `metrics.csv`: the numbers of a run, a line each, in the order they came about.
 //!
 //! Neither file holds a time, so that an interrupted and resumed run leaves the same bytes as an unbroken one.
-//! Invariant: the checkpoint knows the length of `metrics.jsonl`; what lies behind is cut off on resume and comes again.
+//! Invariant: the checkpoint knows the length of `metrics.jsonl`; later lines are cut off on resume and written again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -151,7 +151,7 @@ impl MetricsLog {
 /// All records of the run in `folder`.
 ///
 /// # Errors
-/// The file system's, and a line that is no record (named by number).
+/// Errors of the file system, and a line that is not a record (named by number).
 pub fn read(folder: &Path) -> io::Result<Vec<Record>> {
     let (path, _) = paths(folder);
     let text = fs::read_to_string(&path)?;

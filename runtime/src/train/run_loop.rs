@@ -456,7 +456,7 @@ impl Run<'_> {
         Ok(checkpoint::save(&self.folder.last(), &state, position)?)
     }
 
-    /// Times stand apart from the metrics, which repeat to the byte.
+    /// Times have a file of their own, because the metrics must repeat to the byte.
     fn write_timing(
         &self,
         epoch: u64,

@@ -2,7 +2,7 @@
 
 use safetensors::tensor::Dtype;
 
-/// What the elements of a stored tensor are; all lie little-endian.
+/// Element type of a stored tensor; all are little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     /// A truth value, one byte.

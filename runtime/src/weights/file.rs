@@ -1,4 +1,4 @@
-//! Files of named tensors, of whatever container: what is in them, and one tensor at a time.
+//! Files of named tensors in any supported container: lists the contents, then reads one tensor at a time.
 //!
 //! Nothing in a file is executed or believed: every size it declares is held against the bytes that are there before memory
 //! is taken for it, and no name in it is ever used as a path.
@@ -32,7 +32,7 @@ const MAX_REPEATED: u64 = 1 << 24;
 /// Bytes that are decoded at once.
 const CHUNK: usize = 1 << 18;
 
-/// Most bytes that one compressed byte can stand for in a deflate stream.
+/// Most bytes that one compressed byte of a deflate stream can expand to.
 const MAX_RATIO: u64 = 1032;
 
 /// Why a file cannot be read.
@@ -41,7 +41,7 @@ pub enum FileError {
     /// The file system refuses.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The bytes are not what they should be; the text says what to do where something can be done.
+    /// The file is damaged or of the wrong kind; the text names a remedy if there is one.
     #[error("{0}")]
     Fault(String),
 }
@@ -90,7 +90,7 @@ impl Container {
     }
 }
 
-/// Where the bytes of a storage lie.
+/// Place of the bytes of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// In the file itself.
@@ -116,7 +116,7 @@ pub struct Stored {
     pub shape: Vec<usize>,
     /// What it holds.
     pub element: Element,
-    /// Where its storage lies.
+    /// Place of its storage.
     pub(super) place: Place,
     /// Elements in its storage.
     pub(super) stored: u64,
@@ -126,7 +126,7 @@ pub struct Stored {
     pub(super) strides: Vec<u64>,
 }
 
-/// What of a file is no tensor.
+/// Entries of a file that are not tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// Its name there.
@@ -170,7 +170,7 @@ impl Stored {
         last.checked_add(1)
     }
 
-    /// Holds what the tensor declares against its storage.
+    /// Checks the declared size of the tensor against its storage.
     pub(super) fn check(&self) -> Result<(), FileError> {
         let name = &self.name;
         if name.len() > MAX_NAME {
@@ -224,14 +224,14 @@ pub struct TensorFile<R> {
     pub container: Container,
     /// Its tensors in the order of the file.
     pub tensors: Vec<Stored>,
-    /// What of it is no tensor.
+    /// Its entries that are not tensors.
     pub skipped: Vec<Skipped>,
     /// Free text beside the tensors.
     pub metadata: Option<String>,
 }
 
 impl TensorFile<BufReader<File>> {
-    /// Opens a file and reads what is in it, but no values.
+    /// Opens a file and reads the list of its tensors, but no values.
     ///
     /// # Errors
     /// A file that cannot be read, is none of the containers, or is damaged.
@@ -245,7 +245,7 @@ impl TensorFile<BufReader<File>> {
 }
 
 impl<R: Read + Seek> TensorFile<R> {
-    /// Reads what is in a file, but no values.
+    /// Reads the list of tensors of a file, but no values.
     ///
     /// # Errors
     /// As [`TensorFile::open`].
@@ -460,7 +460,7 @@ fn zip_contents<R: Read + Seek>(
     Err(FileError::fault(text))
 }
 
-/// Whether a path may lead out of the folder it lies in, on any system.
+/// Whether a path may lead out of its folder, on any system.
 fn leaves(path: &str) -> bool {
     path.starts_with('/') || path.contains(['\\', ':']) || path.split('/').any(|part| part == "..")
 }

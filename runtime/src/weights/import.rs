@@ -177,7 +177,7 @@ pub enum ImportError {
         /// Each with both shapes.
         list: String,
     },
-    /// There is no part of the network of that name.
+    /// The network has no part of that name.
     #[error("the network has no parameters below `{prefix}`; it has {known}")]
     Prefix {
         /// The path.

@@ -52,7 +52,7 @@ pub enum WeightsError {
         /// What is wrong with them.
         source: SafeTensorError,
     },
-    /// The bytes are no safetensors file.
+    /// The file is not a safetensors file.
     #[error("{path} is no safetensors file, or a damaged one: {reason}", path = path.display())]
     Damaged {
         /// The file.

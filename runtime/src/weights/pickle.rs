@@ -117,7 +117,7 @@ impl Value {
 #[derive(Debug)]
 pub(super) struct Pickle {
     values: Vec<Value>,
-    /// What it stands for.
+    /// The value that it represents.
     pub root: Id,
     /// Its bytes.
     pub length: u64,
@@ -527,7 +527,7 @@ impl Machine<'_> {
         }
     }
 
-    /// What calling `function` stands for.
+    /// The result of calling `function`.
     fn reduce(&self, function: Id, arguments: Id) -> Step<Value> {
         let Value::Global(global) = self.value(function) else {
             return fault(format!("calls {}", self.value(function).kind()));

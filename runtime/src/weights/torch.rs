@@ -25,10 +25,10 @@ const STREAM_PROTOCOL: i64 = 1001;
 /// Where training scripts keep the state dict among other things.
 const WRAPPERS: [&str; 4] = ["state_dict", "model", "model_state_dict", "net"];
 
-/// How many wrappers may lie in one another.
+/// Greatest depth of nested wrappers.
 const MAX_WRAPPED: usize = 4;
 
-/// How many entries that are no tensors are listed.
+/// How many entries that are not tensors are listed.
 const MAX_SKIPPED: usize = 10_000;
 
 /// A tensor and its name, before its storage is found.
@@ -126,7 +126,7 @@ pub(super) fn stream_contents<R: Read + Seek>(
         .iter()
         .map(|pickle| pickle.length)
         .sum::<u64>();
-    // Also storages of what is skipped lie there, so all of them have to be known.
+    // The part also holds the storages of skipped tensors, so the element types of all storages must be known.
     let elements = elements(&object);
     let mut places: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for &key in items {
@@ -208,7 +208,7 @@ fn stored(name: String, tensor: &TensorRef, place: Place, bytes: u64) -> Result<
     })
 }
 
-/// The tensors of the state dict in a pickle, and what else lies there.
+/// The tensors of the state dict in a pickle, and its other entries.
 fn state_dict(pickle: &Pickle) -> Result<(Vec<Named>, Vec<Skipped>), FileError> {
     let mut skipped = Vec::new();
     let mut root = pickle.root;

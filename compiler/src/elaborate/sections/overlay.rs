@@ -9,7 +9,7 @@ use crate::syntax::ast::*;
 use crate::syntax::parse_value;
 
 /// The entries of a section with the settings of the command line laid over them. `heads` are the
-/// first words by which the command line names the section.
+/// first words that name the section on the command line.
 pub(super) fn overlaid(
     elaborator: &mut Elaborator,
     project: &Project,

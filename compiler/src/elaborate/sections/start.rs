@@ -1,4 +1,4 @@
-//! `start = weights("file", ...)`: what a run begins from.
+//! `start = weights("file", ...)`: the weights that a run begins from.
 
 use super::reader::Reader;
 use crate::diagnostic::{bail, error};

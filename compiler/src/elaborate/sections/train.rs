@@ -20,7 +20,7 @@ use crate::syntax::ast::*;
 use crate::syntax::print::print_expression;
 use crate::syntax::span::Span;
 
-/// What the `train` section and what it names come to.
+/// The `train` section and the items it names, resolved.
 pub(super) struct Found {
     pub(super) model_module: usize,
     pub(super) model: String,

@@ -2,7 +2,7 @@
 //!
 //! As with `requires_grad = False` in PyTorch, a frozen batch normalisation goes on using the statistics of the batch in
 //! training, and its running ones go on moving. With `statistics = true` it is as if `.eval()` were called on the module
-//! in every step: training normalises by the running statistics, which stand still and through which no gradient flows.
+//! in every step: training normalises by the running statistics, which do not change and pass no gradient.
 
 use std::collections::BTreeMap;
 

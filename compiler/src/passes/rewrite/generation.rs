@@ -18,7 +18,7 @@ pub struct Generation<'p, 'g> {
     patch: &'p mut Patch<'g>,
     weight: String,
     angles: Angles,
-    /// The role of what is added next.
+    /// The role of the nodes that are added next.
     pub(super) role: Role,
 }
 

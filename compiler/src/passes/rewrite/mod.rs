@@ -37,7 +37,7 @@ pub struct Method {
 /// What a method changes. The settings are those that were given, without defaults.
 #[derive(Clone, Copy)]
 pub enum Does {
-    /// Parameters: all that lie below a path, before any weight is replaced.
+    /// Parameters: all below a path, before any weight is replaced.
     Parameters(fn(&mut Graph, &[NodeId], &Settings) -> Result<(), ShapeError>),
     /// The weight of a layer: gives the node that the layer reads in its place.
     Weight(fn(&mut Patch<'_>, &Site, &Settings) -> Result<NodeId, ShapeError>),
@@ -245,7 +245,7 @@ pub fn apply(graph: &mut Graph, rules: &[Rule]) -> Result<(), Vec<RewriteError>>
     }
 }
 
-/// Lets the readers of a weight read what a method makes of it.
+/// Replaces a weight by the node that a method builds; all readers of the weight read that node.
 fn replace(
     graph: &mut Graph,
     site: &Site,

@@ -8,7 +8,7 @@ use crate::cli::Failure;
 
 /// How deep folders are searched.
 const DEPTH: usize = 32;
-/// Masks in a KiTS19 folder, which are no volumes.
+/// Masks in a KiTS19 folder, which are not volumes to predict from.
 const MASKS: [&str; 2] = ["segmentation.nii.gz", "segmentation.nii"];
 
 /// A volume and where its mask goes.

@@ -1,4 +1,4 @@
-//! The circuits of a layer: what they have in common.
+//! The settings that all circuits of a layer share.
 
 pub use hqcc_compiler::ops::{CircuitOrder as Order, Readout};
 

@@ -43,7 +43,7 @@ struct Form {
     permutation: Option<Vec<usize>>,
 }
 
-/// Where the amplitudes lie that a gate mixes.
+/// Indices of the amplitudes that a gate mixes.
 struct Reach {
     /// Bits of the gate's qubits in an index, the lower one first; for a gate of one qubit the second one lies above all
     /// indices.

@@ -92,7 +92,7 @@ impl Circuits {
         );
     }
 
-    /// The gradient of every angle from that of the readout; the states are computed again.
+    /// The gradient of every angle from the gradient of the readout; the states are computed again.
     ///
     /// Shapes: `theta` and `grad`: `[count, angles]`, `dy: [count * used]` in the layer's order.
     pub fn backward<R: Real>(&self, theta: &[R], dy: &[R], grad: &mut [R]) {

@@ -256,7 +256,7 @@ fn enter<S: Set, W: Work>(work: W) -> W::Output {
 }
 
 /// A kernel as a function compiled for a set of registers. Only code that [`run`] has entered can name a set, so the
-/// processor has what the function needs.
+/// processor has the instructions that the function needs.
 pub const fn compiled<S: Set, K: Kernel>() -> unsafe fn(&K::Job) {
     #[cfg(target_arch = "x86_64")]
     {

@@ -55,7 +55,7 @@ fn values<T: Float>(seed: usize, len: usize) -> Vec<T> {
         .collect()
 }
 
-/// Holds every method of a register against what it says, lane by lane and bit by bit.
+/// Checks every method of a register against its definition, lane by lane and bit by bit.
 fn check<V: Vector>(fma: bool) {
     let n = V::LANES;
     let [a, b, c]: [Vec<V::Elem>; 3] = [1, 1000, 2000].map(|seed| values(seed, n));

@@ -1,4 +1,4 @@
-//! The loop on a network of one number: interruptions at every moment, faults, and what they leave.
+//! The loop on a network of one number: interruptions at every moment, faults, and the files they leave.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `affine`: a trained straight line through the probabilities, which tells what the index bits of `lpp` are good for.
+//! `affine`: a trained scale and offset. It is an ablation of `lpp`: the same without the index bits.
 
 use super::Post;
 use crate::graph::Init;

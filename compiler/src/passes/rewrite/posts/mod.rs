@@ -1,4 +1,4 @@
-//! Post-processings: what a circuit's readout becomes before it is a weight.
+//! Post-processings: functions that turn the readout of a circuit into weights.
 
 mod affine;
 mod lpp;
