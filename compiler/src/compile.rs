@@ -12,7 +12,7 @@ use crate::experiment::TrainConfig;
 use crate::names::NameMap;
 use crate::program::{EVALUATE, Entry, FORMAT, Program, TRAIN};
 use crate::steps::{self, Goal, StepError};
-use crate::syntax::span::{Sources, World};
+use crate::syntax::span::{FileId, Sources, World};
 
 /// A file that is read and checked: its experiment, its network, and the programs that are made from them.
 pub struct Compiled<'w> {
@@ -104,6 +104,11 @@ impl Compiled<'_> {
     /// What the sections of the file ask for.
     pub fn study(&self) -> &Study {
         &self.study
+    }
+
+    /// The paths of the files that were read: the file itself and its imports, `std/` included.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        (0..self.sources.len()).map(|at| self.sources.name(FileId(at as u32)))
     }
 
     /// What is remarkable but no error.

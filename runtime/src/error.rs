@@ -17,7 +17,9 @@ use crate::executor::ExecutorError;
 use crate::tensor::TensorError;
 use crate::threads::ThreadsError;
 use crate::train::checkpoint::CheckpointError;
+use crate::train::folder_error::FolderError;
 use crate::train::run_loop::TrainError;
+use crate::train::standing::StandingError;
 use crate::weights::WeightsError;
 use crate::weights::import::ImportError;
 
@@ -68,13 +70,16 @@ pub enum Error {
     /// A network that cannot be written under other names.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// A folder that cannot be made.
-    #[error("cannot make a folder in {}: {source}", .path.display())]
-    Folder {
-        /// Where.
-        path: PathBuf,
-        /// What the file system said.
-        source: io::Error,
+    /// An experiment that was edited while its run was interrupted.
+    #[error(
+        "{} is not what the run began with: {}; change it back, or start a new run with `hqcc run {}`",
+        .experiment.display(), .changes.join("; "), .experiment.display()
+    )]
+    Changed {
+        /// The file.
+        experiment: PathBuf,
+        /// What is another than at the beginning.
+        changes: Vec<String>,
     },
     /// A file that cannot be written.
     #[error("cannot write {}: {source}", .path.display())]
@@ -87,6 +92,12 @@ pub enum Error {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A file of a run.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A run that has lost something.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
     /// Training stopped short.
     #[error(transparent)]
     Train(#[from] TrainError),
@@ -190,6 +201,16 @@ pub enum PredictError {
     /// The network has no image input, or no such output.
     #[error("the network has no {0}")]
     Lacks(&'static str),
+    /// A weight that is computed from finite parameters and is not finite itself.
+    #[error(
+        "`{name}` is {value} once it is computed from the checkpoint's parameters, which are finite; the network has diverged"
+    )]
+    NotFinite {
+        /// The weight.
+        name: String,
+        /// Its first value that is not finite.
+        value: f32,
+    },
 }
 
 /// Why a network cannot be written under other names.
@@ -220,8 +241,8 @@ pub struct Diverged {
     pub error: TrainError,
     /// The node and the step that gave the first one, where they could be found.
     pub began_with: Option<String>,
-    /// The last checkpoint and its step.
-    pub good: Option<(PathBuf, u64)>,
+    /// The last checkpoint and its step, or why there is none.
+    pub good: Result<(PathBuf, u64), String>,
 }
 
 impl fmt::Display for Diverged {
@@ -231,15 +252,12 @@ impl fmt::Display for Diverged {
             write!(f, "\n  it began with {place}")?;
         }
         match &self.good {
-            Some((file, step)) => write!(
+            Ok((file, step)) => write!(
                 f,
                 "\n  the last good checkpoint is {} (after step {step})",
                 file.display()
             ),
-            None => write!(
-                f,
-                "\n  there is no checkpoint: the first values are to blame"
-            ),
+            Err(why) => write!(f, "\n  there is no good checkpoint: {why}"),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Reads `.hqc` files from disk.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use hqcc_compiler::{Compiled, compile};
 
 use crate::data::DataSettings;
 use crate::error::Error;
+use crate::regular_file;
 
 /// Longest source file. Units: bytes.
 const MAX_SOURCE: u64 = 16 << 20;
@@ -18,13 +18,7 @@ pub struct Disk;
 
 impl World for Disk {
     fn read(&self, path: &str) -> Result<String, String> {
-        let length = fs::metadata(path).map_err(|e| words(&e))?.len();
-        if length > MAX_SOURCE {
-            return Err(format!(
-                "{length} bytes are more than a source file may have ({MAX_SOURCE})"
-            ));
-        }
-        let bytes = fs::read(path).map_err(|e| words(&e))?;
+        let bytes = regular_file::read(Path::new(path), MAX_SOURCE).map_err(|e| words(&e))?;
         String::from_utf8(bytes).map_err(|e| {
             format!(
                 "it is not UTF-8 text (byte {})",

@@ -208,6 +208,127 @@ fn a_run_starts_from_a_file_and_goes_on_without_it() {
     assert!(!folder.path().join("runs/small-2").exists());
 }
 
+#[test]
+fn an_import_overwrites_nothing_that_it_reads() {
+    let folder = folder("seed = 1");
+    fs::write(folder.path().join("rules.hqc"), "names A { conv => conv1 }").expect("a file");
+    let text = fs::read_to_string(folder.path().join("small.hqc")).expect("a file");
+    fs::write(folder.path().join("other.hqc"), "let unused = 1").expect("a file");
+    let text = format!("import \"other.hqc\" as other\n{text}");
+    fs::write(folder.path().join("small.hqc"), text).expect("a file");
+    for name in [
+        "small.hqc",
+        "other.hqc",
+        "state.pth",
+        "rules.hqc",
+        "./rules.hqc",
+    ] {
+        let before = fs::read(folder.path().join(name)).expect("a file");
+        let more = ["--missing", "keep", "--map", "rules.hqc:A", "-o", name];
+        let ended = import(folder.path(), &more);
+        assert_eq!(ended.code, Some(1), "{name}: {}", ended.out);
+        assert!(
+            ended.err.contains("would take the place of"),
+            "{}",
+            ended.err
+        );
+        assert_eq!(fs::read(folder.path().join(name)).expect("a file"), before);
+    }
+}
+
+/// A file of one tensor `conv1.bias` of two values.
+fn bias(element: &str, values: &[u8]) -> Vec<u8> {
+    let header = format!(
+        "{{\"conv1.bias\":{{\"dtype\":\"{element}\",\"shape\":[2],\"data_offsets\":[0,{}]}}}}",
+        values.len()
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(values);
+    bytes
+}
+
+#[test]
+fn values_that_are_not_finite_start_no_network() {
+    let folder = folder("start = weights(\"bad.safetensors\", missing = keep)");
+    let single = |v: f32| [1f32, v].map(f32::to_le_bytes).concat();
+    for (file, said) in [
+        (bias("F32", &single(f32::NAN)), "`conv1.bias` holds NaN"),
+        (
+            bias("F32", &single(f32::INFINITY)),
+            "`conv1.bias` holds inf",
+        ),
+        (
+            bias("F64", &[1f64, 1e300].map(f64::to_le_bytes).concat()),
+            "beyond the range of f32",
+        ),
+        (bias("F16", &[0, 0x3c, 0, 0x7c]), "`conv1.bias` holds inf"),
+    ] {
+        fs::write(folder.path().join("bad.safetensors"), file).expect("a file");
+        let args = ["import-weights", "bad.safetensors", "--into", "small.hqc"];
+        let more = ["--missing", "keep", "-o", "out.safetensors"];
+        for ended in [
+            hqcc(folder.path(), args.iter().chain(&more)),
+            hqcc(folder.path(), ["run", "small.hqc", "--device", "cpu"]),
+        ] {
+            assert_eq!(ended.code, Some(1), "{}", ended.out);
+            let named = ended.err.contains(said) && ended.err.contains("bad.safetensors");
+            assert!(named, "{said}: {}", ended.err);
+        }
+        assert!(!folder.path().join("out.safetensors").exists());
+        assert!(!folder.path().join("runs").exists());
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_starts_no_network() {
+    let folder = folder("seed = 1");
+    let ended = hqcc(folder.path(), ["run", "small.hqc", "--device", "cpu"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let path = folder.path().join("runs/small-1/last.safetensors");
+    let mut bytes = fs::read(&path).expect("a checkpoint");
+    *bytes.last_mut().expect("values") ^= 1;
+    fs::write(&path, bytes).expect("the file can be written");
+    let last = "runs/small-1/last.safetensors";
+    let ended = hqcc(
+        folder.path(),
+        ["import-weights", last, "--into", "small.hqc"],
+    );
+    assert!(
+        ended.code == Some(1) && ended.err.contains("the hash differs"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn names_of_tensors_reach_the_terminal_as_text() {
+    let folder = folder("seed = 1");
+    let values = [1f32, 2.0].map(f32::to_le_bytes).concat();
+    let file = String::from_utf8_lossy(&bias("F32", &values)[8..]).into_owned();
+    // The escape character, as JSON spells it, in the name of a second tensor.
+    let header = file.split('}').next().expect("a header").to_owned()
+        + "},\"\\u001b[31mred\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}}";
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(&values);
+    fs::write(folder.path().join("red.safetensors"), bytes).expect("a file");
+    let args = [
+        "red.safetensors",
+        "--into",
+        "small.hqc",
+        "--missing",
+        "keep",
+    ];
+    let ended = hqcc(folder.path(), ["import-weights"].iter().chain(&args));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("\\u{1b}[31mred"), "{}", ended.out);
+    assert!(!ended.out.contains('\u{1b}'), "{:?}", ended.out);
+    let ended = hqcc(folder.path(), ["resume", "\u{1b}[31m"]);
+    assert!(ended.err.contains("\\u{1b}[31m"), "{}", ended.err);
+    assert!(!ended.err.contains('\u{1b}'), "{:?}", ended.err);
+}
+
 fn blake3_of(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }

@@ -10,7 +10,11 @@ mod help;
 mod import;
 mod predict;
 mod resume;
+mod run_folder;
 mod settings;
+// Linux names the devices.
+#[cfg(target_os = "linux")]
+mod special_files;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -91,6 +91,22 @@ fn a_mask_has_the_shape_and_affine_of_its_volume() {
             &["predict", "runs/tiny-1", volume, "-o", volume],
             "take the place",
         ),
+        (
+            &["predict", "runs/tiny-1", "none.nii", "-o", "m.nii"],
+            "none.nii does not exist",
+        ),
+        (
+            &[
+                "predict",
+                "runs/tiny-1",
+                volume,
+                "-o",
+                "m.nii",
+                "--kidneys",
+                "masks",
+            ],
+            "for the tumour task",
+        ),
     ] {
         let wrong = hqcc(path, args);
         assert_eq!(wrong.code, Some(1), "{args:?}");
@@ -208,4 +224,45 @@ fn sizes_are_padded_or_refused() {
         "{}",
         wrong.err
     );
+}
+
+/// The same volume with its slice axis last, as most tools write it.
+#[test]
+fn a_volume_of_another_orientation_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    experiments::phantom(path);
+    let run = hqcc(
+        path,
+        ["run", "tiny.hqc", "--device", "cpu", "-s", "train.epochs=1"],
+    );
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let at = |row: usize, column: usize, value: f64| {
+        let mut affine = [[0.0; 4]; 4];
+        (affine[0][0], affine[1][1], affine[2][2], affine[3][3]) = (2.0, 2.0, 5.0, 1.0);
+        affine[row][column] = value;
+        affine
+    };
+    for (affine, said) in [(at(3, 3, 1.0), "R, A, S"), (at(2, 2, 0.0), "singular")] {
+        let geometry = hqcc::data::Geometry::new([8, 8, 4], [2.0, 2.0, 5.0], affine);
+        let volume = path.join("ras.nii.gz");
+        hqcc::data::Volume::write_i16(&volume, &geometry, &[0; 256]).expect("a volume");
+        let args = [
+            "predict",
+            "runs/tiny-1",
+            "ras.nii.gz",
+            "-o",
+            "m.nii.gz",
+            "--device",
+            "cpu",
+        ];
+        let ended = hqcc(path, args);
+        assert_eq!(ended.code, Some(1), "{}", ended.out);
+        assert!(
+            ended.err.contains("ras.nii.gz") && ended.err.contains(said),
+            "{}",
+            ended.err
+        );
+        assert!(!path.join("m.nii.gz").exists());
+    }
 }

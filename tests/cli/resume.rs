@@ -114,8 +114,80 @@ fn ctrl_c_ends_after_the_batch_and_saves() {
     assert!(sent.success());
     let last = lines.last().expect("it says that it stopped");
     assert!(last.contains("\"reason\":\"interrupted\""), "{last}");
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    // A script must be able to tell a stopped run from a finished one.
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(folder.path().join("runs/tiny-1/last.safetensors").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_data_are_read_ends_at_once_with_a_word() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    experiments::phantom(folder.path());
+    let large = ["data.slices=400", "data.pixels=512"].map(|set| ["-s", set]);
+    let mut child = command(folder.path())
+        .args(["run", "tiny.hqc", "--device", "cpu"])
+        .args(large.as_flattened())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    assert!(first.starts_with("device: "), "{first}");
+    let id = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status();
+    assert!(sent.expect("there is a `kill`").success());
+    let ended = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("stopped before training began"), "{said}");
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn an_edited_experiment_is_refused_unless_it_only_goes_on_longer() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    experiments::phantom(folder.path());
+    let run = |args: &[&str]| {
+        command(folder.path())
+            .args(args)
+            .env("RAYON_NUM_THREADS", "1")
+            .output()
+            .expect("the binary starts")
+    };
+    let args = ["run", "tiny.hqc", "--device", "cpu", "-s", "train.epochs=1"];
+    assert!(run(&args).status.success());
+    let path = folder.path().join("runs/tiny-1/experiment.hqc");
+    let text = fs::read_to_string(&path).expect("the run left it");
+    let metrics = folder.path().join("runs/tiny-1/metrics.jsonl");
+    let before = fs::read(&metrics).expect("the run left it");
+    for (from, to, said) in [
+        ("batch = 4", "batch = 2", "`train.batch` was 4 and is 2"),
+        ("k = 3", "k = 1", "the network is another one"),
+        ("seed = 7", "seed = 8", "`train.seed` was 7 and is 8"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).expect("the file can be written");
+        let ended = hqcc(folder.path(), ["resume", "runs/tiny-1"]);
+        assert_eq!(ended.code, Some(1), "{from}: {}", ended.out);
+        assert!(ended.err.contains(said), "{from}: {}", ended.err);
+        assert_eq!(fs::read(&metrics).expect("it stays"), before);
+    }
+    fs::write(&path, text.replace("epochs = 1", "epochs = 2")).expect("the file can be written");
+    let ended = command(folder.path())
+        .args(["resume", "runs/tiny-1"])
+        .env("RAYON_NUM_THREADS", "2")
+        .output()
+        .expect("the binary starts");
+    let out = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && out.contains("epoch 2/2"), "{out}");
+    assert!(
+        !out.contains("the last bits differ"),
+        "threads decide no bit: {out}"
+    );
 }
 
 #[test]

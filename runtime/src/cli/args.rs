@@ -17,13 +17,15 @@ use crate::train::folder::Which;
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|e| {
-        if e.kind() == io::ErrorKind::BrokenPipe {
-            Failure::ClosedPipe
-        } else {
-            Failure::from(e)
-        }
-    })
+    written.map_err(output_failure)
+}
+
+/// What a command does when standard output refuses its result.
+pub fn output_failure(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+        _ => Failure::new(format!("cannot write to standard output: {error}")),
+    }
 }
 
 /// A progress bar with the time left, on standard error; silent where that is no terminal. Dropped, it goes away.

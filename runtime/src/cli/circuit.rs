@@ -16,6 +16,7 @@ use super::open::open;
 use crate::durable::replace_file;
 use crate::tensor::Tensor;
 use crate::train::folder::RunFolder;
+use crate::train::standing::checkpoint_file;
 use crate::weights;
 
 /// What a circuit is written as.
@@ -129,7 +130,7 @@ impl CircuitCommand {
                 Ok(seed) => seed,
                 Err(_) => {
                     let folder = RunFolder::open(Path::new(text))?;
-                    let file = folder.checkpoint(self.checkpoint.into());
+                    let file = checkpoint_file(&folder, self.checkpoint.into())?;
                     let (state, _) = weights::load(&file)?;
                     let found = state.get(&weight.theta).ok_or_else(|| {
                         Failure::new(format!("{} has no `{}`", file.display(), weight.theta))

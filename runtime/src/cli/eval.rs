@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
-use super::args::{CheckpointArg, DeviceArgs, MessageArgs};
+use super::args::{CheckpointArg, DeviceArgs, MessageArgs, output_failure};
 use super::open::{open_device, open_run};
 use super::reporter::Reporter;
 use crate::report::table::grouped;
@@ -42,7 +42,7 @@ impl Eval {
         let mut reporter = Reporter::new(format);
         let device = open_device(&self.device.device, &reporter)?;
         let which = self.checkpoint.into();
-        let file = run.folder.checkpoint(which);
+        let file = run.checkpoint(which)?;
         let results = evaluate(run, which, device, &mut |event| reporter.event(event))?;
         let words = results.measures.0.iter();
         let words: String = words
@@ -59,7 +59,7 @@ impl Eval {
             value.extend(results.measures.fields());
             value.insert("loss".into(), results.loss.into());
         }
-        reporter.fact("results", &text, value);
-        Ok(())
+        let printed = reporter.result("results", &text, value);
+        printed.map_err(output_failure)
     }
 }

@@ -10,8 +10,10 @@ use hqcc_compiler::diagnostic::Diagnostic;
 use super::messages::MessageFormat;
 use super::messages::print_diagnostics;
 use crate::error::Error;
+use crate::report::printable::printable;
+use crate::train::interrupt;
 
-/// Why a command ends with exit code 1.
+/// Why a command does not end with exit code 0.
 #[derive(Debug)]
 pub enum Failure {
     /// The reader of standard output went away; there is nobody left to tell.
@@ -20,6 +22,8 @@ pub enum Failure {
     Reported,
     /// What the compiler says, still to be printed.
     Source(Vec<Diagnostic>),
+    /// A signal stopped a run, which has said so.
+    Interrupted,
     /// One sentence still to be printed.
     Message(String),
 }
@@ -39,6 +43,7 @@ impl Failure {
                 print_diagnostics(&diagnostics, format);
                 ExitCode::from(1)
             }
+            Failure::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
             Failure::Message(message) => {
                 let mut err = std::io::stderr().lock();
                 let (on, off) = if err.is_terminal() {
@@ -47,7 +52,7 @@ impl Failure {
                     ("", "")
                 };
                 // Standard error may be closed; the exit code still tells.
-                let _ = writeln!(err, "{on}error{off}: {message}");
+                let _ = writeln!(err, "{on}error{off}: {}", printable(&message));
                 ExitCode::from(1)
             }
         }

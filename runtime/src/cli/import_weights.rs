@@ -12,6 +12,7 @@ use super::Failure;
 use super::args::{MessageArgs, print};
 use super::messages::MessageFormat;
 use super::open::open;
+use crate::report::printable::printable;
 use crate::report::table::{Align, Table, grouped};
 use crate::source::Disk;
 use crate::train::start::{Parameters, refuse_missing};
@@ -92,9 +93,12 @@ impl ImportWeights {
             prefix: &self.prefix,
             names: &names,
         };
+        if let Some(output) = &self.output {
+            self.refuse_overwriting(output, &experiment)?;
+        }
         let (weights, report) = import(&self.file, &wanted)?;
         print(&match format {
-            MessageFormat::Human => self.text(&report, values(&weights)),
+            MessageFormat::Human => printable(&self.text(&report, values(&weights))).into_owned(),
             MessageFormat::Json => {
                 let mut value = serde_json::to_value(&report)?;
                 value["reason"] = json!("import");
@@ -114,9 +118,28 @@ impl ImportWeights {
             )));
         }
         if let Some(output) = &self.output {
-            save(output, &weights, "{}")?;
+            save(output, &weights, json!({}))?;
         }
         Ok(())
+    }
+
+    /// Refuses an output that is one of the files that the command reads.
+    fn refuse_overwriting(&self, output: &Path, experiment: &Compiled<'_>) -> Result<(), Failure> {
+        let Ok(place) = output.canonicalize() else {
+            return Ok(());
+        };
+        let is_there = |read: &Path| read.canonicalize().is_ok_and(|read| read == place);
+        let rules = self.map.as_deref().map(|map| Path::new(split_map(map).0));
+        let sources = experiment.files().map(Path::new);
+        let mut read = sources.chain([self.file.as_path()]).chain(rules);
+        match read.find(|read| is_there(read)) {
+            None => Ok(()),
+            Some(read) => Err(Failure::new(format!(
+                "`-o {}` would take the place of {}, which is read; choose another name",
+                output.display(),
+                read.display()
+            ))),
+        }
     }
 
     fn text(&self, report: &Report, values: usize) -> String {
@@ -163,10 +186,7 @@ fn entries(row: &Row) -> Vec<String> {
 
 /// The rules that `--map` names.
 fn names(map: &str, experiment: &Compiled<'_>) -> Result<NameMap, Failure> {
-    let (file, name) = match map.rsplit_once(':') {
-        Some((file, name)) if is_source(file) => (file, Some(name)),
-        _ => (map, None),
-    };
+    let (file, name) = split_map(map);
     if is_source(file) {
         return names_of_file(file, name);
     }
@@ -176,6 +196,14 @@ fn names(map: &str, experiment: &Compiled<'_>) -> Result<NameMap, Failure> {
             "there are no names called `{map}` in the model's file; {known}. Those of another file are `--map FILE.hqc:NAME`"
         ))
     })
+}
+
+/// `FILE.hqc:NAME` as file and name.
+fn split_map(map: &str) -> (&str, Option<&str>) {
+    match map.rsplit_once(':') {
+        Some((file, name)) if is_source(file) => (file, Some(name)),
+        _ => (map, None),
+    }
 }
 
 fn is_source(file: &str) -> bool {

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 success, 1 an error (printed to standard error), 2 wrong usage. Results go to standard output.
+//! Exit codes: 0 success, 1 an error (printed to standard error), 2 wrong usage, 130 a run that a signal stopped. Results go to
+//! standard output.
 
 mod args;
 mod bench;
@@ -100,6 +101,7 @@ impl Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    report_full_files();
     let cli = Cli::parse();
     let format = cli.command.message_format();
     if let Err(failure) = start_threads() {
@@ -144,6 +146,15 @@ fn start_threads() -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Lets a file that grows beyond `ulimit -f` be an error with the file's name, instead of a signal that ends the process.
+fn report_full_files() {
+    #[cfg(unix)]
+    // SAFETY: SIG_IGN is a valid disposition, and no handler of ours is replaced.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
 }
 
 /// The command line as data, for completions and for tests of the help texts.

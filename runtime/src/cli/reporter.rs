@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::Bar;
 use super::messages::MessageFormat;
+use crate::report::printable::printable;
 use crate::report::table::{bytes, duration, grouped};
 use crate::train::progress::{EpochSummary, Event};
 
@@ -105,15 +106,25 @@ impl Reporter {
     }
 
     fn line(&self, line: &str) {
-        self.bar.suspend(|| write_line(line));
+        self.bar.suspend(|| write_line(&printable(line)));
     }
 
     fn json(&self, reason: &str, value: Value) {
-        let mut object = json!({ "reason": reason });
-        if let (Value::Object(object), Value::Object(fields)) = (&mut object, value) {
-            object.extend(fields);
-        }
-        write_line(&object.to_string());
+        write_line(&object(reason, value).to_string());
+    }
+
+    /// Prints the result of a command: one fact that must not be lost.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn result(&self, reason: &str, line: &str, value: Value) -> io::Result<()> {
+        let text = match self.format {
+            MessageFormat::Human => printable(line).into_owned(),
+            MessageFormat::Json => object(reason, value).to_string(),
+        };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
     }
 
     /// Shows a bar over `total` steps of which `done` are done. `done` steps are not counted in the time left.
@@ -180,6 +191,15 @@ impl Reporter {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::hidden();
     }
+}
+
+/// The fields of a message, its reason first.
+fn object(reason: &str, value: Value) -> Value {
+    let mut object = json!({ "reason": reason });
+    if let (Value::Object(object), Value::Object(fields)) = (&mut object, value) {
+        object.extend(fields);
+    }
+    object
 }
 
 /// A closed pipe ends no training: a run that nobody watches any more still counts.

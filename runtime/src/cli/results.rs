@@ -15,11 +15,12 @@ use crate::train::progress::Event;
 use crate::train::run_loop::Ending;
 use crate::train::session::Trained;
 
-/// Tells of an event of training. From the first step on, Ctrl-C ends training after the batch.
+/// Tells of an event of training, and lets a signal know what it interrupts.
 pub fn tell(reporter: &mut Reporter, event: Event<'_>) {
-    if matches!(event, Event::Training { .. }) {
-        // Installing a second handler fails; the first one still works.
-        let _ = interrupt::catch();
+    match event {
+        Event::Training { .. } => interrupt::enter(interrupt::Phase::Training),
+        Event::Trained => interrupt::enter(interrupt::Phase::Finishing),
+        _ => {}
     }
     reporter.event(event);
 }
@@ -31,9 +32,12 @@ pub fn tell(reporter: &mut Reporter, event: Event<'_>) {
 pub fn show(trained: Result<Trained, Error>, reporter: &Reporter) -> Result<(), Failure> {
     let trained = match trained {
         Err(Error::Diverged(why)) => {
-            return Err(Failure::new(format!(
-                "{why}\n  a smaller learning rate, or other data, may help: `hqcc run ... -s train.optim='adam(lr = 1e-4)'`"
-            )));
+            let mut message = why.to_string();
+            // Without a good checkpoint, the values that training began with are to blame.
+            if why.good.is_ok() {
+                message += "\n  a smaller learning rate, or other data, may help: `hqcc run ... -s train.optim='adam(lr = 1e-4)'`";
+            }
+            return Err(Failure::new(message));
         }
         trained => trained?,
     };
@@ -44,7 +48,7 @@ pub fn show(trained: Result<Trained, Error>, reporter: &Reporter) -> Result<(), 
             path.display()
         );
         reporter.fact("interrupted", &line, json!({ "step": step, "run": path }));
-        return Ok(());
+        return Err(Failure::Interrupted);
     }
     let Trained {
         folder,

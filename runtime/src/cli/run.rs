@@ -49,6 +49,8 @@ impl RunCommand {
             None => stem(&self.source.file),
         };
         let mut reporter = Reporter::new(format);
+        // Where a second handler is refused, the first one is ours.
+        let _ = interrupt::catch();
         let device = open_device(&self.device.device, &reporter)?;
         let trained = train(
             experiment,

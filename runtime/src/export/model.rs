@@ -10,6 +10,7 @@ use hqcc_compiler::names::NameMap;
 use hqcc_compiler::onnx::{OnnxInfo, to_onnx};
 use hqcc_compiler::ops;
 use hqcc_compiler::program::{Entry, StateTensor};
+use serde_json::Value;
 
 use super::recipe::{Facts, Recipe};
 use super::tensors::{Exported, write};
@@ -50,7 +51,7 @@ pub fn export(
 ) -> Result<Vec<PathBuf>, Error> {
     let experiment = &run.experiment;
     let data = source::data(experiment)?;
-    let (state, position) = run.weights(which)?;
+    let (state, record) = run.weights(which)?;
     let mut executor = CpuExecutor::<f32>::new();
     let mut baked = Baked::new(experiment, &mut executor, state)?;
     let size = experiment.size(1);
@@ -62,7 +63,7 @@ pub fn export(
     let state = own.state();
     let recipe = Recipe::new(&Facts {
         model: &network.model,
-        checkpoint: &run.folder.checkpoint(which).display().to_string(),
+        checkpoint: &run.checkpoint(which)?.display().to_string(),
         input: &network.input,
         classes: classes.unwrap_or(1),
         data: &data.preprocessing,
@@ -70,7 +71,7 @@ pub fn export(
         threshold: experiment.study().predict.threshold,
     });
     let recipe = serde_json::to_string_pretty(&recipe)? + "\n";
-    fs::create_dir_all(folder).map_err(|source| Error::Folder {
+    fs::create_dir_all(folder).map_err(|source| Error::Write {
         path: folder.to_owned(),
         source,
     })?;
@@ -92,7 +93,8 @@ pub fn export(
     }
     if formats.pytorch_names {
         let path = folder.join("pytorch.safetensors");
-        let step = position.as_deref().map_or(0, steps_done);
+        // A file of weights that no run left knows no step.
+        let step = record.get("step").and_then(Value::as_i64).unwrap_or(0);
         let tensors = pytorch(experiment, &state, &baked, step)?;
         let texts = [("format", "pt".to_owned()), ("hqcc", recipe.clone())];
         write(&path, &tensors, &texts)?;
@@ -184,14 +186,6 @@ fn pytorch<'b>(
         }
     }
     Ok(tensors)
-}
-
-/// The optimiser steps that a checkpoint's position tells of.
-fn steps_done(position: &str) -> i64 {
-    let value: Option<serde_json::Value> = serde_json::from_str(position).ok();
-    value
-        .and_then(|value| value.get("step")?.as_i64())
-        .unwrap_or(0)
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<(), Error> {

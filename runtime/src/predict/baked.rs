@@ -7,10 +7,10 @@ use hqcc_compiler::elaborate::Size;
 use hqcc_compiler::passes::fold::fold;
 use hqcc_compiler::program::Entry;
 
-use crate::error::Error;
+use crate::error::{Error, PredictError};
 use crate::executor::Executor;
 use crate::tensor::Tensor;
-use crate::weights::{Weights, WeightsError};
+use crate::weights::{Weights, WeightsError, not_finite};
 
 /// The parameters of a network as its source has them: each weight that circuits or adapters decide is computed once and
 /// stands under its own name.
@@ -92,5 +92,12 @@ fn evaluate(
         })?;
         executor.write(&tensor.name, value)?;
     }
-    Ok(executor.run(name, &[])?)
+    let values = executor.run(name, &[])?;
+    match not_finite(&values) {
+        Some((name, value)) => Err(Error::Predict(PredictError::NotFinite {
+            name: name.to_owned(),
+            value,
+        })),
+        None => Ok(values),
+    }
 }

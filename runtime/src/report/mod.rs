@@ -4,4 +4,5 @@
 
 pub mod curves;
 pub mod pictures;
+pub mod printable;
 pub mod table;

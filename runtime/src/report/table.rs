@@ -1,5 +1,7 @@
 //! Tables of plain text.
 
+use super::printable::printable;
+
 /// Which side the entries of a column keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -30,7 +32,13 @@ impl Table {
 
     /// Adds a row; missing entries are empty.
     pub fn row<S: Into<String>>(&mut self, entries: impl IntoIterator<Item = S>) {
-        let mut row: Vec<String> = entries.into_iter().map(Into::into).collect();
+        let mut row: Vec<String> = entries
+            .into_iter()
+            .map(|entry| {
+                let entry: String = entry.into();
+                printable(&entry).into_owned()
+            })
+            .collect();
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);
     }

@@ -45,15 +45,6 @@ impl std::fmt::Display for Culprit {
     }
 }
 
-/// The first tensor of a state that is not finite.
-pub fn first_in_state(state: &Weights) -> Option<&str> {
-    let bad = |tensor: &Tensor| tensor.data().iter().any(|v| !v.is_finite());
-    state
-        .iter()
-        .find(|(_, tensor)| bad(tensor))
-        .map(|(name, _)| name.as_str())
-}
-
 /// Runs a step from `state` and gives the first node, in the order of evaluation, that is not finite. `None`: all are,
 /// or the step is too large to look into.
 ///
@@ -69,11 +60,13 @@ pub fn first_in_step(
     let Ok(order) = graph.topological() else {
         return Ok(None);
     };
-    let computed = |id: &NodeId| {
-        let leaf = graph.op::<Input>(*id).is_some() || graph.op::<Parameter>(*id).is_some();
-        !leaf && graph.node(*id).op.overwrites().is_empty()
-    };
-    let order: Vec<NodeId> = order.into_iter().filter(computed).collect();
+    let is_leaf =
+        |id: &NodeId| graph.op::<Input>(*id).is_some() || graph.op::<Parameter>(*id).is_some();
+    // An update gives its result into the state that it overwrites; such nodes are judged by that.
+    let (updates, order): (Vec<NodeId>, Vec<NodeId>) = order
+        .into_iter()
+        .filter(|id| !is_leaf(id))
+        .partition(|&id| !graph.node(id).op.overwrites().is_empty());
     if order.iter().map(|&id| graph.ty(id).bytes()).sum::<u64>() > MAX_BYTES {
         return Ok(None);
     }
@@ -90,11 +83,23 @@ pub fn first_in_step(
     }
     let outputs = cpu.run("step", inputs)?;
     let graph = &watched.graph;
-    let culprit = order.into_iter().find(|&id| {
-        outputs
-            .get(graph.name(id))
-            .is_some_and(|t| t.data().iter().any(|v| !v.is_finite()))
-    });
+    let diverged = |tensor: &Tensor| tensor.data().iter().any(|v| !v.is_finite());
+    let mut culprit = order
+        .into_iter()
+        .find(|&id| outputs.get(graph.name(id)).is_some_and(diverged));
+    for id in updates {
+        if culprit.is_some() {
+            break;
+        }
+        let inputs = graph.inputs(id);
+        for at in graph.node(id).op.overwrites() {
+            if let Some(&state) = inputs.get(*at)
+                && diverged(&cpu.read(graph.name(state))?)
+            {
+                culprit = Some(id);
+            }
+        }
+    }
     Ok(culprit.map(|id| {
         let node = graph.node(id);
         Culprit {

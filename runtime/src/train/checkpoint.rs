@@ -93,26 +93,28 @@ pub enum CheckpointError {
 /// # Errors
 /// The file system's.
 pub fn save(path: &Path, state: &Weights, position: &Position) -> Result<(), CheckpointError> {
-    let text = serde_json::to_string(position).map_err(|e| CheckpointError::Position {
+    let record = serde_json::to_value(position).map_err(|e| CheckpointError::Position {
         path: path.display().to_string(),
         reason: e.to_string(),
     })?;
-    Ok(weights::save(path, state, &text)?)
+    Ok(weights::save(path, state, record)?)
 }
 
 /// Reads a checkpoint.
 ///
 /// # Errors
-/// A file that is missing, damaged, or without a position.
+/// A file that is missing, damaged, with values that are not finite, or without a position.
 pub fn load(path: &Path) -> Result<(Weights, Position), CheckpointError> {
-    let (state, text) = weights::load(path)?;
+    let (state, record) = weights::load(path)?;
     let name = || path.display().to_string();
-    let text = text.ok_or_else(|| CheckpointError::NoPosition { path: name() })?;
-    let position: Position =
-        serde_json::from_str(&text).map_err(|e| CheckpointError::Position {
+    let known = record.get("format").is_some();
+    let position: Position = serde_json::from_value(record).map_err(|e| match known {
+        false => CheckpointError::NoPosition { path: name() },
+        true => CheckpointError::Position {
             path: name(),
             reason: e.to_string(),
-        })?;
+        },
+    })?;
     if position.format != FORMAT {
         let reason = format!(
             "its format is {}, this hqcc reads {FORMAT}",

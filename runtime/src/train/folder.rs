@@ -3,7 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `experiment.hqc` | the source with every setting resolved; it can be run again |
-//! | `run.json` | device, versions, seed, program digest |
+//! | `run.json` | device, versions, seed, settings, digest of the network |
+//! | `.lock` | which process trains the run; see `lock` |
 //! | `metrics.jsonl`, `metrics.csv` | loss of each step, results of each epoch |
 //! | `timing.csv` | seconds of each epoch |
 //! | `last.safetensors`, `best.safetensors` | checkpoints |
@@ -16,7 +17,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::folder_error::FolderError;
+use super::identity::Identity;
 use crate::durable::replace_file;
+use crate::regular_file;
+
+/// Longest `run.json` that is read. Units: bytes.
+const MAX_INFO: u64 = 16 << 20;
 
 /// What does not change while a run lasts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +46,8 @@ pub struct RunInfo {
     pub overrides: Vec<String>,
     /// Number of values that training changes.
     pub trained_parameters: u64,
+    /// What must stay the same until the run ends.
+    pub identity: Identity,
 }
 
 /// Which checkpoint of a run.
@@ -62,15 +71,15 @@ impl RunFolder {
     ///
     /// # Errors
     /// The file system's.
-    pub fn create(root: &Path, name: &str) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
+    pub fn create(root: &Path, name: &str) -> Result<Self, FolderError> {
+        fs::create_dir_all(root).map_err(FolderError::write(root))?;
         let mut n = 1u64;
         loop {
             let path = root.join(format!("{name}-{n}"));
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { path }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => n += 1,
-                Err(e) => return Err(e),
+                Err(e) => return Err(FolderError::write(&path)(e)),
             }
         }
     }
@@ -79,20 +88,17 @@ impl RunFolder {
     ///
     /// # Errors
     /// There is no `run.json` in it.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
         let folder = RunFolder {
             path: path.to_path_buf(),
         };
         if folder.info_file().is_file() {
             Ok(folder)
         } else {
-            Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!(
-                    "{} is not the folder of a run: it holds no run.json",
-                    path.display()
-                ),
-            ))
+            Err(FolderError::Damaged {
+                path: folder.path,
+                fault: "this is not the folder of a run: it holds no run.json".into(),
+            })
         }
     }
 
@@ -116,16 +122,6 @@ impl RunFolder {
         self.path.join("best.safetensors")
     }
 
-    /// A checkpoint.
-    pub fn checkpoint(&self, which: Which) -> PathBuf {
-        let best = self.best();
-        if which == Which::Best && best.is_file() {
-            best
-        } else {
-            self.last()
-        }
-    }
-
     fn info_file(&self) -> PathBuf {
         self.path.join("run.json")
     }
@@ -134,24 +130,25 @@ impl RunFolder {
     ///
     /// # Errors
     /// The file system's.
-    pub fn write_info(&self, info: &RunInfo) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(info)?;
-        text.push('\n');
-        replace_file(&self.info_file(), text.as_bytes())
+    pub fn write_info(&self, info: &RunInfo) -> Result<(), FolderError> {
+        let path = self.info_file();
+        let text = serde_json::to_string_pretty(info).map_err(|e| FolderError::Damaged {
+            path: path.clone(),
+            fault: e.to_string(),
+        })?;
+        self.write("run.json", &(text + "\n"))
     }
 
     /// Reads `run.json`.
     ///
     /// # Errors
     /// Errors of the file system, and a file with unexpected contents.
-    pub fn read_info(&self) -> io::Result<RunInfo> {
+    pub fn read_info(&self) -> Result<RunInfo, FolderError> {
         let path = self.info_file();
-        let text = fs::read_to_string(&path)?;
-        serde_json::from_str(&text).map_err(|e| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: {e}", path.display()),
-            )
+        let bytes = regular_file::read(&path, MAX_INFO).map_err(FolderError::read(&path))?;
+        serde_json::from_slice(&bytes).map_err(|e| FolderError::Damaged {
+            path,
+            fault: e.to_string(),
         })
     }
 
@@ -159,8 +156,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// The file system's.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        replace_file(&self.path.join(name), text.as_bytes())
+    pub fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        replace_file(&path, text.as_bytes()).map_err(FolderError::write(&path))
     }
 }
 
@@ -185,6 +183,10 @@ mod tests {
             source: "a.hqc".into(),
             overrides: vec![],
             trained_parameters: 3,
+            identity: Identity {
+                settings: serde_json::json!({ "train": { "batch": 8 } }),
+                network: "ab".into(),
+            },
         };
         first.write_info(&info).unwrap();
         assert_eq!(

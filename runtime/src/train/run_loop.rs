@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::Write;
 
 use hqcc_compiler::experiment::Keep;
 use hqcc_compiler::measures::{Measure, Reads};
@@ -16,12 +16,13 @@ use thiserror::Error;
 
 use super::checkpoint::{self, Best, CheckpointError, Position};
 use super::folder::RunFolder;
+use super::folder_error::FolderError;
 use super::log::{MetricsLog, Record};
 use super::metrics::{JudgedSample, Measured, Scores};
 use super::progress::{Clock, EpochSummary, Event, Observer};
 use crate::data::Batch;
 use crate::report::curves;
-use crate::weights::Weights;
+use crate::weights::{Weights, not_finite};
 
 /// Steps that may be under way at a time.
 const IN_FLIGHT: usize = 2;
@@ -134,6 +135,16 @@ pub enum TrainError {
     /// The device, while it evaluated.
     #[error("evaluation: {0}")]
     Evaluation(Fault),
+    /// The loss of a test batch is not a number, so the measures mean nothing.
+    #[error(
+        "the loss of test batch {batch} is {loss}: the network gives values that are not finite"
+    )]
+    EvaluationNotFinite {
+        /// The batch, from 1.
+        batch: usize,
+        /// Its loss.
+        loss: f32,
+    },
     /// The data.
     #[error("{0}")]
     Data(Fault),
@@ -141,8 +152,8 @@ pub enum TrainError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// A file of the run's folder.
-    #[error("cannot write the run's folder: {0}")]
-    Folder(#[from] io::Error),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A chart.
     #[error("{0}")]
     Chart(String),
@@ -162,7 +173,7 @@ pub struct Results {
 /// Evaluates a network on all test samples.
 ///
 /// # Errors
-/// The device's, the data's.
+/// The device's, the data's, a loss that is not finite.
 pub fn evaluate(
     learner: &mut dyn Learner,
     samples: &dyn Samples,
@@ -171,11 +182,17 @@ pub fn evaluate(
     let masks = measures.iter().any(|m| matches!(m.reads, Reads::Masks(_)));
     let mut scores = Scores::new(measures);
     let mut loss_sum = 0.0;
-    for batch in samples.test().map_err(TrainError::Data)? {
+    for (index, batch) in samples.test().map_err(TrainError::Data)?.enumerate() {
         let batch = batch.map_err(TrainError::Data)?;
         let judged = learner
             .evaluate(&batch, masks)
             .map_err(TrainError::Evaluation)?;
+        if !judged.loss.is_finite() {
+            return Err(TrainError::EvaluationNotFinite {
+                batch: index + 1,
+                loss: judged.loss,
+            });
+        }
         loss_sum += f64::from(judged.loss) * batch.len() as f64;
         for (sample, source) in judged.samples.iter().zip(&batch.origins) {
             scores.add(sample, source);
@@ -263,7 +280,14 @@ impl Run<'_> {
                 return Ok(Ending::Interrupted);
             }
             let train_seconds = clock.seconds();
-            let results = evaluate(self.learner, self.samples, &self.schedule.measures)?;
+            let results = match evaluate(self.learner, self.samples, &self.schedule.measures) {
+                Err(fault @ TrainError::EvaluationNotFinite { .. }) => {
+                    // Where training went wrong is worth more than where it was noticed.
+                    self.finite_state(position)?;
+                    return Err(fault);
+                }
+                results => results?,
+            };
             self.finish_epoch(log, position, &results, (clock, train_seconds, first_step))?;
             if (self.stop)() && position.epoch < self.schedule.epochs {
                 return Ok(Ending::Interrupted);
@@ -421,23 +445,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes the checkpoints. The best one comes first: `last` must never know of a best that is not on disk.
-    fn save(
-        &mut self,
-        log: &mut MetricsLog,
-        position: &mut Position,
-        best: bool,
-    ) -> Result<(), TrainError> {
+    /// The state after the last step.
+    fn finite_state(&mut self, position: &Position) -> Result<Weights, TrainError> {
         let state = self.learner.state().map_err(|source| TrainError::Device {
             step: position.step,
             source,
         })?;
-        if let Some((name, _)) = state
-            .iter()
-            .find(|(_, t)| t.data().iter().any(|v| !v.is_finite()))
-        {
+        if let Some((name, value)) = not_finite(&state) {
             return Err(TrainError::NotFinite {
-                what: format!("`{name}`"),
+                what: format!("`{name}` ({value})"),
                 place: format!(
                     "after step {} (epoch {})",
                     position.step,
@@ -449,6 +465,17 @@ impl Run<'_> {
                     .saturating_sub(u64::from(position.batch == 0)),
             });
         }
+        Ok(state)
+    }
+
+    /// Writes the checkpoints. The best one comes first: `last` must never know of a best that is not on disk.
+    fn save(
+        &mut self,
+        log: &mut MetricsLog,
+        position: &mut Position,
+        best: bool,
+    ) -> Result<(), TrainError> {
+        let state = self.finite_state(position)?;
         position.metrics_length = log.sync()?;
         if best {
             checkpoint::save(&self.folder.best(), &state, position)?;
@@ -463,13 +490,16 @@ impl Run<'_> {
         steps: u64,
         train_seconds: f64,
         seconds: f64,
-    ) -> io::Result<()> {
+    ) -> Result<(), FolderError> {
         let path = self.folder.path().join("timing.csv");
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        if file.metadata()?.len() == 0 {
-            writeln!(file, "epoch,steps,train_seconds,seconds")?;
-        }
-        writeln!(file, "{epoch},{steps},{train_seconds:.3},{seconds:.3}")
+        let write = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            if file.metadata()?.len() == 0 {
+                writeln!(file, "epoch,steps,train_seconds,seconds")?;
+            }
+            writeln!(file, "{epoch},{steps},{train_seconds:.3},{seconds:.3}")
+        };
+        write().map_err(FolderError::write(&path))
     }
 }
 

@@ -1,10 +1,12 @@
 //! A run that lies in its folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hqcc_compiler::Compiled;
+use serde_json::Value;
 
 use super::folder::{RunFolder, Which};
+use super::standing::checkpoint_file;
 use crate::error::Error;
 use crate::source;
 use crate::weights::{self, Weights};
@@ -28,11 +30,19 @@ impl SavedRun {
         Ok(SavedRun { folder, experiment })
     }
 
-    /// The tensors of a checkpoint, and the text that says where the run stood.
+    /// The file of a checkpoint.
     ///
     /// # Errors
-    /// A file that is missing or damaged.
-    pub fn weights(&self, which: Which) -> Result<(Weights, Option<String>), Error> {
-        Ok(weights::load(&self.folder.checkpoint(which))?)
+    /// The best one is asked for and lost.
+    pub fn checkpoint(&self, which: Which) -> Result<PathBuf, Error> {
+        Ok(checkpoint_file(&self.folder, which)?)
+    }
+
+    /// The tensors of a checkpoint, and the record that says where the run stood.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, or holds values that are not finite.
+    pub fn weights(&self, which: Which) -> Result<(Weights, Value), Error> {
+        Ok(weights::load(&self.checkpoint(which)?)?)
     }
 }

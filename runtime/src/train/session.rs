@@ -12,23 +12,28 @@ use hqcc_compiler::measures::Measure;
 use hqcc_compiler::program::{EVALUATE, Program, TRAIN};
 use hqcc_compiler::steps;
 use hqcc_compiler::syntax::print::quote;
+use serde_json::json;
 
-use super::blame;
 use super::checkpoint::{self, Position};
 use super::folder::{RunFolder, RunInfo, Which};
+use super::identity::Identity;
+use super::lock::RunLock;
 use super::network::Network;
 use super::progress::{Event, Observer};
 use super::run_loop::{self, Ending, Results, Run, Schedule, TrainError, replay};
 use super::samples::SliceSamples;
 use super::saved::SavedRun;
+use super::standing::{checkpoint_file, standing};
 use super::start;
 use crate::data::Dataset;
 use crate::device::{self, Device};
+use crate::durable::remove_leftovers;
 use crate::error::{Diverged, Error};
 use crate::executor::Executor;
 use crate::report::pictures;
 use crate::source;
-use crate::weights::Weights;
+use crate::weights::import::Report;
+use crate::weights::{Weights, not_finite};
 
 /// Samples on the picture of a run.
 const PICTURED: usize = 4;
@@ -86,28 +91,8 @@ pub fn train(
     session.network.initialise(seed)?;
     let started = start::apply(&session.experiment, &mut session.network, &mut *observer)?;
 
-    let folder = RunFolder::create(runs, name).map_err(|source| Error::Folder {
-        path: runs.to_owned(),
-        source,
-    })?;
-    let (text, copies) = session.experiment.resolved();
-    std::fs::write(folder.experiment(), text)?;
-    for copy in copies {
-        folder.write(&copy.name, &copy.text)?;
-    }
-    if !started.is_empty() {
-        let text = serde_json::to_string_pretty(&started)? + "\n";
-        folder.write("start.json", &text)?;
-    }
-    let size = session.experiment.size(session.samples.batch);
-    let network = session.experiment.network(size, true)?;
-    let options = DotOptions {
-        title: network.model.clone(),
-        ..DotOptions::default()
-    };
-    folder.write("graph.dot", &to_dot(&network.graph, &options))?;
     let info = session.network.executor().device();
-    folder.write_info(&RunInfo {
+    let info = RunInfo {
         hqcc: env!("CARGO_PKG_VERSION").to_owned(),
         device: device::words(info),
         device_request: request,
@@ -117,16 +102,59 @@ pub fn train(
         source,
         overrides,
         trained_parameters: trained_parameters(&session.program),
+        identity: identity(&session.experiment)?,
+    };
+    let folder = RunFolder::create(runs, name)?;
+    let _lock = write_start(&folder, &session.experiment, &started, &info).inspect_err(|_| {
+        // A folder that cannot be resumed serves nobody; it was made by this process a moment ago.
+        let _ = std::fs::remove_dir_all(folder.path());
     })?;
     observer(Event::Folder(folder.path()));
     session.train(folder, Position::start(seed), stop, observer)
+}
+
+/// Locks the folder of a run and writes the files that it starts with.
+fn write_start(
+    folder: &RunFolder,
+    experiment: &Compiled<'_>,
+    started: &[Report],
+    info: &RunInfo,
+) -> Result<RunLock, Error> {
+    let lock = RunLock::take(folder)?;
+    let (text, copies) = experiment.resolved();
+    folder.write("experiment.hqc", &text)?;
+    for copy in copies {
+        folder.write(&copy.name, &copy.text)?;
+    }
+    if !started.is_empty() {
+        let text = serde_json::to_string_pretty(started)? + "\n";
+        folder.write("start.json", &text)?;
+    }
+    let size = experiment.size(experiment.study().train.batch);
+    let network = experiment.network(size, true)?;
+    let options = DotOptions {
+        title: network.model.clone(),
+        ..DotOptions::default()
+    };
+    folder.write("graph.dot", &to_dot(&network.graph, &options))?;
+    folder.write_info(info)?;
+    Ok(lock)
+}
+
+/// What a run of an experiment keeps from its first step to its last.
+fn identity(experiment: &Compiled<'_>) -> Result<Identity, Error> {
+    let study = experiment.study();
+    let settings = json!({ "train": study.train, "data": study.data });
+    let network = experiment.network(experiment.size(study.train.batch), true)?;
+    Ok(Identity::new(settings, &network.graph)?)
 }
 
 /// Goes on with a run from its last checkpoint. On the device that it began on it ends with the bits of a run that was
 /// never interrupted. A run that is through stays as it is.
 ///
 /// # Errors
-/// As [`train`]; a checkpoint that is damaged.
+/// As [`train`]; another process trains the run, the run has lost something or is damaged, or its experiment is another one
+/// by now. Nothing is changed then.
 pub fn resume(
     run: SavedRun,
     device: Device,
@@ -135,6 +163,19 @@ pub fn resume(
 ) -> Result<Trained, Error> {
     let SavedRun { folder, experiment } = run;
     let info = folder.read_info()?;
+    let _lock = RunLock::take(&folder)?;
+    let changes = info.identity.changes(&identity(&experiment)?);
+    if !changes.is_empty() {
+        return Err(Error::Changed {
+            experiment: folder.experiment(),
+            changes,
+        });
+    }
+    let standing = standing(&folder)?;
+    remove_leftovers(folder.path()).map_err(|source| Error::Write {
+        path: folder.path().to_owned(),
+        source,
+    })?;
     let roles = [TRAIN, EVALUATE];
     let mut session = Session::prepare(
         experiment,
@@ -143,15 +184,16 @@ pub fn resume(
         folder.path(),
         &mut *observer,
     )?;
-    let position = if folder.last().is_file() {
-        let (state, position) = checkpoint::load(&folder.last())?;
-        session.network.restore(&state)?;
-        position
-    } else {
-        // It was stopped before its first checkpoint.
-        session.network.initialise(info.seed)?;
-        start::apply(&session.experiment, &mut session.network, &mut *observer)?;
-        Position::start(info.seed)
+    let position = match standing {
+        Some((state, position)) => {
+            session.network.restore(&state)?;
+            position
+        }
+        None => {
+            session.network.initialise(info.seed)?;
+            start::apply(&session.experiment, &mut session.network, &mut *observer)?;
+            Position::start(info.seed)
+        }
     };
     observer(Event::Resumed {
         epoch: position.epoch,
@@ -287,9 +329,14 @@ impl Session {
         let (began_with, good) = match checkpoint::load(&folder.last()) {
             Ok((state, position)) => {
                 let place = self.locate(&state, &position, step);
-                (place, Some((folder.last(), position.step)))
+                (place, Ok((folder.last(), position.step)))
             }
-            Err(_) => (None, None),
+            Err(_) if step == 0 => {
+                let why =
+                    "no step was taken, so the initial values that `init` gives are not finite";
+                (None, Err(why.to_owned()))
+            }
+            Err(error) => (None, Err(error.to_string())),
         };
         Error::Diverged(Box::new(Diverged {
             error,
@@ -305,7 +352,7 @@ impl Session {
             self.network.restore(state).ok()?;
             let (before, batch) =
                 replay(&mut self.network, &self.samples, position, step).ok()??;
-            if blame::first_in_state(&before).is_none() {
+            if not_finite(&before).is_none() {
                 let culprit = self
                     .network
                     .blame(&self.program, &before, step, &batch)
@@ -318,7 +365,7 @@ impl Session {
 
     /// Draws samples of the test split with the best network's masks.
     fn draw(&mut self, folder: &RunFolder) -> Result<(), Error> {
-        let (state, _) = checkpoint::load(&folder.checkpoint(Which::Best))?;
+        let (state, _) = checkpoint::load(&checkpoint_file(folder, Which::Best)?)?;
         self.network.restore(&state)?;
         let test = &self.samples.dataset.test;
         let n = test.len().min(self.samples.batch);

@@ -12,6 +12,7 @@ use zip::ZipArchive;
 
 use super::element::Element;
 use super::{npz, safetensor, torch};
+use crate::regular_file;
 use crate::tensor::Tensor;
 
 /// How many tensors a file may hold.
@@ -236,10 +237,7 @@ impl TensorFile<BufReader<File>> {
     /// # Errors
     /// A file that cannot be read, is none of the containers, or is damaged.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(FileError::fault("this is a folder, not a file of weights"));
-        }
+        let file = regular_file::open(path)?;
         TensorFile::new(BufReader::with_capacity(1 << 16, file))
     }
 }

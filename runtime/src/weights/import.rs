@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use hqcc_compiler::names::{NameMap, key};
+use hqcc_compiler::names::{Here, NameMap, key};
 use serde::Serialize;
 use thiserror::Error;
 
 use super::file::{FileError, TensorFile};
 use super::layout::Conversion;
-use super::{Container, Weights};
+use super::{Container, Element, Stored, Weights, WeightsError, store};
+use crate::regular_file;
 use crate::tensor::Tensor;
 
 /// How names begin that data-parallel training or a compiled model has wrapped.
@@ -157,6 +157,19 @@ pub enum ImportError {
         /// What is wrong with it.
         source: FileError,
     },
+    /// The file is one of hqcc's own, and damaged.
+    #[error(transparent)]
+    Own(#[from] WeightsError),
+    /// A tensor holds values that cannot be parameters.
+    #[error("{path}: `{name}` holds {value}; a network cannot start from it", path = path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        name: String,
+        /// What it holds, in words.
+        value: String,
+    },
     /// Two tensors of the file belong to one parameter.
     #[error("{path}: `{first}` and `{second}` both belong to `{here}`", path = path.display())]
     Twice {
@@ -204,22 +217,52 @@ pub enum ImportError {
 /// report.
 ///
 /// # Errors
-/// A file that cannot be read, a tensor that cannot be made to fit, two that belong to the same parameter, none that fits.
+/// A file that cannot be read, a tensor that cannot be made to fit or holds values that are not finite, two that belong to
+/// the same parameter, none that fits.
 pub fn import(path: &Path, wanted: &Wanted) -> Result<(Weights, Report), ImportError> {
     let failed = |source| ImportError::File {
         path: path.to_path_buf(),
         source,
     };
     let mut file = TensorFile::open(path).map_err(failed)?;
+    if store::is_sealed(file.metadata.as_deref()) {
+        // The hash of a checkpoint is over all that is in it.
+        store::load(path)?;
+    }
     let part = part(wanted)?;
     let (plans, mut report) = plan(path, &file, wanted, &part)?;
     report.blake3 = hash(path).map_err(|error| failed(error.into()))?;
     let mut weights = Weights::new();
     for (here, (index, conversion)) in plans {
         let tensor = file.read(index).map_err(failed)?;
-        weights.insert(here.to_owned(), conversion.apply(tensor));
+        let not_finite = |value| ImportError::NotFinite {
+            path: path.to_path_buf(),
+            name: file.tensors[index].name.clone(),
+            value,
+        };
+        if let Some(value) = first_not_finite(&tensor) {
+            return Err(not_finite(match file.tensors[index].element {
+                Element::F64 if value.is_infinite() => {
+                    "a 64-bit number beyond the range of f32, or an infinite one".to_owned()
+                }
+                _ => value.to_string(),
+            }));
+        }
+        let tensor = conversion.apply(tensor);
+        if first_not_finite(&tensor).is_some() {
+            // Sums of input channels may leave the range of f32.
+            return Err(not_finite(
+                "values whose sum is beyond the range of f32".to_owned(),
+            ));
+        }
+        weights.insert(here.to_owned(), tensor);
     }
     Ok((weights, report))
+}
+
+fn first_not_finite(tensor: &Tensor) -> Option<f32> {
+    let mut values = tensor.data().iter();
+    values.find(|value| !value.is_finite()).copied()
 }
 
 /// What parameters are wanted below the prefix, by the keys of their paths.
@@ -249,7 +292,23 @@ fn part<'w>(wanted: &Wanted<'w>) -> Result<BTreeMap<String, (&'w str, &'w [usize
     Ok(part)
 }
 
+/// Tensors of the file, by number, with what is done to them, by the path of their parameter.
 type Plans<'w> = BTreeMap<&'w str, (usize, Conversion)>;
+
+/// Finds the parameter of each tensor of a file.
+struct Planner<'p, 'w> {
+    path: &'p Path,
+    wanted: &'p Wanted<'w>,
+    part: &'p BTreeMap<String, (&'w str, &'w [usize])>,
+    /// The key of the prefix.
+    prefix: String,
+    /// Whether hqcc wrote the file, so that it may hold the state of an optimiser.
+    own: bool,
+    plans: Plans<'w>,
+    rows: Vec<Row>,
+    /// What does not fit, in words.
+    shapes: Vec<String>,
+}
 
 fn plan<'w, R: std::io::Read + std::io::Seek>(
     path: &Path,
@@ -257,89 +316,27 @@ fn plan<'w, R: std::io::Read + std::io::Seek>(
     wanted: &Wanted<'w>,
     part: &BTreeMap<String, (&'w str, &'w [usize])>,
 ) -> Result<(Plans<'w>, Report), ImportError> {
-    let prefix = key(wanted.prefix);
     let unwrapped = unwrapped(file.tensors.iter().map(|tensor| tensor.name.as_str()));
-    let own = file.container == Container::Safetensors && file.metadata.is_some();
-    let mut rows: Vec<Row> = Vec::new();
-    let mut plans: Plans = BTreeMap::new();
-    let mut shapes: Vec<String> = Vec::new();
-    for (index, tensor) in file.tensors.iter().enumerate() {
-        let name = &tensor.name[unwrapped.len()..];
-        let mut row = Row {
-            fate: Fate::Dropped,
-            name: Some(tensor.name.clone()),
-            path: None,
-            found: Some(tensor.shape.clone()),
-            expected: None,
-            note: String::new(),
-        };
-        let here = wanted.names.to_here(name);
-        let counter = name.ends_with("num_batches_tracked");
-        let moment = own && name.starts_with("optim.");
-        let here = match here {
-            Some(here) if !counter && !moment => here,
-            _ => {
-                row.note = match () {
-                    () if counter => "counts batches".to_owned(),
-                    () if moment => "state of an optimiser".to_owned(),
-                    () => "dropped by a rule".to_owned(),
-                };
-                rows.push(row);
-                continue;
-            }
-        };
-        let full = match prefix.is_empty() {
-            true => here.key.clone(),
-            false => format!("{prefix}.{}", here.key),
-        };
-        let Some(&(target, expected)) = part.get(&full) else {
-            row.fate = Fate::Unexpected;
-            row.note = format!("the network has no `{full}`");
-            rows.push(row);
-            continue;
-        };
-        row.path = Some(target.to_owned());
-        row.expected = Some(expected.to_vec());
-        if wanted.generated.contains(target) {
-            row.note = "a circuit makes this weight".to_owned();
-            rows.push(row);
-            continue;
-        }
-        let layout = wanted.names.layout;
-        let Some(plan) = Conversion::plan(name, layout, here.change, &tensor.shape, expected)
-        else {
-            shapes.push(format!(
-                "`{}` is {:?} in the file, but `{target}` is {expected:?} in the network",
-                tensor.name, tensor.shape
-            ));
-            continue;
-        };
-        if let Some((other, _)) = plans.get(target) {
-            return Err(ImportError::Twice {
-                path: path.to_path_buf(),
-                first: file.tensors[*other].name.clone(),
-                second: tensor.name.clone(),
-                here: target.to_owned(),
-            });
-        }
-        row.fate = match plan.is_none() {
-            true => Fate::Matched,
-            false => Fate::Reshaped,
-        };
-        row.note = plan.to_string();
-        plans.insert(target, (index, plan));
-        rows.push(row);
+    let mut planner = Planner {
+        path,
+        wanted,
+        part,
+        prefix: key(wanted.prefix),
+        own: file.container == Container::Safetensors && file.metadata.is_some(),
+        plans: BTreeMap::new(),
+        rows: Vec::new(),
+        shapes: Vec::new(),
+    };
+    for index in 0..file.tensors.len() {
+        planner.place(&file.tensors, index, unwrapped.len())?;
     }
-    if !shapes.is_empty() {
-        let more = shapes.len().saturating_sub(NAMED);
-        shapes.truncate(NAMED);
-        let mut list = shapes.join("; ");
-        if more > 0 {
-            list.push_str(&format!("; and {more} more"));
-        }
-        let path = path.to_path_buf();
-        return Err(ImportError::Shapes { path, list });
-    }
+    let Planner {
+        plans,
+        mut rows,
+        shapes,
+        ..
+    } = planner;
+    refuse_shapes(path, shapes)?;
     if plans.is_empty() {
         return Err(ImportError::Nothing {
             path: path.to_path_buf(),
@@ -379,6 +376,106 @@ fn plan<'w, R: std::io::Read + std::io::Seek>(
     Ok((plans, report))
 }
 
+impl Planner<'_, '_> {
+    /// Decides what becomes of tensor number `index`, whose name has `wrapped` bytes that are left out.
+    fn place(
+        &mut self,
+        tensors: &[Stored],
+        index: usize,
+        wrapped: usize,
+    ) -> Result<(), ImportError> {
+        let tensor = &tensors[index];
+        let name = &tensor.name[wrapped..];
+        let mut row = Row {
+            fate: Fate::Dropped,
+            name: Some(tensor.name.clone()),
+            path: None,
+            found: Some(tensor.shape.clone()),
+            expected: None,
+            note: String::new(),
+        };
+        let here = match self.parameter_of(name) {
+            Ok(here) => here,
+            Err(note) => {
+                row.note = note.to_owned();
+                self.rows.push(row);
+                return Ok(());
+            }
+        };
+        let full = match self.prefix.is_empty() {
+            true => here.key.clone(),
+            false => format!("{}.{}", self.prefix, here.key),
+        };
+        let Some(&(target, expected)) = self.part.get(&full) else {
+            row.fate = Fate::Unexpected;
+            row.note = format!("the network has no `{full}`");
+            self.rows.push(row);
+            return Ok(());
+        };
+        row.path = Some(target.to_owned());
+        row.expected = Some(expected.to_vec());
+        if self.wanted.generated.contains(target) {
+            row.note = "a circuit makes this weight".to_owned();
+            self.rows.push(row);
+            return Ok(());
+        }
+        let layout = self.wanted.names.layout;
+        let Some(plan) = Conversion::plan(name, layout, here.change, &tensor.shape, expected)
+        else {
+            self.shapes.push(format!(
+                "`{}` is {:?} in the file, but `{target}` is {expected:?} in the network",
+                tensor.name, tensor.shape
+            ));
+            return Ok(());
+        };
+        if let Some((other, _)) = self.plans.get(target) {
+            return Err(ImportError::Twice {
+                path: self.path.to_path_buf(),
+                first: tensors[*other].name.clone(),
+                second: tensor.name.clone(),
+                here: target.to_owned(),
+            });
+        }
+        row.fate = match plan.is_none() {
+            true => Fate::Matched,
+            false => Fate::Reshaped,
+        };
+        row.note = plan.to_string();
+        self.plans.insert(target, (index, plan));
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// The parameter that the rules give to a name, or why it has none.
+    fn parameter_of(&self, name: &str) -> Result<Here, &'static str> {
+        if name.ends_with("num_batches_tracked") {
+            return Err("counts batches");
+        }
+        if self.own && name.starts_with("optim.") {
+            return Err("state of an optimiser");
+        }
+        self.wanted.names.to_here(name).ok_or("dropped by a rule")
+    }
+}
+
+/// # Errors
+/// There is a tensor that does not fit.
+fn refuse_shapes(path: &Path, mut shapes: Vec<String>) -> Result<(), ImportError> {
+    if shapes.is_empty() {
+        return Ok(());
+    }
+    let more = shapes.len().saturating_sub(NAMED);
+    shapes.truncate(NAMED);
+    let mut list = shapes.join("; ");
+    if more > 0 {
+        list.push_str(&format!("; and {more} more"));
+    }
+    Err(ImportError::Shapes {
+        path: path.to_path_buf(),
+        list,
+    })
+}
+
 /// What all names begin with because the model was wrapped.
 fn unwrapped<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
     let mut found = String::new();
@@ -413,7 +510,7 @@ fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 fn hash(path: &Path) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(path)?)?;
+    hasher.update_reader(regular_file::open(path)?)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 
@@ -437,6 +534,7 @@ pub fn values(weights: &Weights) -> usize {
 mod tests {
     use super::*;
     use crate::weights::save;
+    use serde_json::json;
 
     struct Case {
         folder: tempfile::TempDir,
@@ -468,7 +566,7 @@ mod tests {
                     Tensor::from_fn(shape.to_vec(), |i| i as f32),
                 )
             });
-            save(&path, &tensors.collect(), "{}").unwrap();
+            save(&path, &tensors.collect(), json!({})).unwrap();
             import(
                 &path,
                 &Wanted {

@@ -25,7 +25,7 @@ use crate::tensor::Tensor;
 
 pub use element::Element;
 pub use file::{Container, FileError, Skipped, Stored, TensorFile};
-pub use store::{load, save};
+pub use store::{load, not_finite, save};
 
 /// Tensors by path.
 pub type Weights = BTreeMap<String, Tensor>;
@@ -52,8 +52,8 @@ pub enum WeightsError {
         /// What is wrong with them.
         source: SafeTensorError,
     },
-    /// The file is not a safetensors file.
-    #[error("{path} is no safetensors file, or a damaged one: {reason}", path = path.display())]
+    /// The bytes are not those of a safetensors file that hqcc wrote.
+    #[error("{path} is no checkpoint, or a damaged one: {reason}", path = path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -69,6 +69,19 @@ pub enum WeightsError {
         name: String,
         /// What it holds.
         found: String,
+    },
+    /// A tensor holds NaN or an infinite value.
+    #[error(
+        "{path}: `{name}` holds {value}: training that diverged, or a fault of the program that wrote the file",
+        path = path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its first value that is not finite.
+        value: f32,
     },
     /// The program needs a tensor that the file lacks.
     #[error("the checkpoint has no `{name}`; the network and the file do not belong together")]

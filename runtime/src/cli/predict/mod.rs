@@ -12,8 +12,9 @@ use super::Failure;
 use super::args::{CheckpointArg, DeviceArgs, MessageArgs};
 use super::open::{open_device, open_run};
 use super::reporter::Reporter;
-use crate::data::{Labels, Volume};
+use crate::data::{Labels, Task, Volume};
 use crate::predict::Predictor;
+use crate::source::data;
 use files::{Job, jobs};
 
 /// Segment volumes with a trained network and write masks with the same shape and affine.
@@ -64,6 +65,11 @@ impl Predict {
     pub fn run(self) -> Result<(), Failure> {
         let format = self.messages.message_format;
         let run = open_run(&self.run, &self.set, format)?;
+        if self.kidneys.is_some() && data(&run.experiment)?.preprocessing.task == Task::Kidney {
+            return Err(Failure::new(
+                "`--kidneys` is for the tumour task; this run's task is the kidneys, which looks at no mask",
+            ));
+        }
         let jobs = jobs(&self.volumes, &self.output)?;
         let mut reporter = Reporter::new(format);
         let device = open_device(&self.device.device, &reporter)?;

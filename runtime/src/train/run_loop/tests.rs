@@ -275,6 +275,9 @@ fn parameters_that_are_no_numbers_are_never_saved() {
             &|| false,
         )
         .unwrap_err();
-    assert!(error.to_string().contains("`w` is not finite"), "{error}");
+    assert!(
+        error.to_string().contains("`w` (inf) is not finite"),
+        "{error}"
+    );
     assert!(!folder.last().exists());
 }
