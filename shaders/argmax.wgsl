@@ -1,5 +1,5 @@
 // argmax: the channel of the largest value of each pixel, the first one of equals. CPU twin: cpu::argmax.
-// One invocation per pixel; the {{ k }} channels lie side by side.
+// One invocation per pixel; the {{ k }} channels are contiguous.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 

@@ -1,5 +1,5 @@
-// circuit: psi = (ring RX RY)^{{ blocks }} H |0..0> of every circuit of a layer, y = {{ scale }} * readout + {{ offset }}, written where
-// it lies in the weight. CPU twin: cpu::circuit. One workgroup for {{ p }} circuit(s). The first block is a product state.
+// circuit: psi = (ring RX RY)^{{ blocks }} H |0..0> of every circuit of a layer, y = {{ scale }} * readout + {{ offset }}, written to its
+// place in the weight. CPU twin: cpu::circuit. One workgroup for {{ p }} circuit(s). The first block is a product state.
 @group(0) @binding(0) var<storage, read> theta: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 {% include "shared/circuit_state" %}

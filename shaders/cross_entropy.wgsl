@@ -1,6 +1,6 @@
 // cross_entropy: y = log(sum over k of exp(x_k)) - x_t per pixel, with the largest x_k taken out first; not a number where the
 // target names no class.
-// CPU twin: cpu::cross_entropy. One invocation per pixel; the {{ k }} classes lie side by side.
+// CPU twin: cpu::cross_entropy. One invocation per pixel; the {{ k }} classes are contiguous.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> target_class: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;

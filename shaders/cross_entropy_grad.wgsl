@@ -1,6 +1,6 @@
 // cross_entropy_grad: dx_k = dy (softmax(x)_k - [k = t]) per pixel; not a number where the target names no class.
 // CPU twin: cpu::cross_entropy_grad.
-// One invocation per pixel; the {{ k }} classes lie side by side.
+// One invocation per pixel; the {{ k }} classes are contiguous.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> target_class: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;

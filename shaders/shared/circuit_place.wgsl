@@ -3,7 +3,7 @@ fn theta_of(slot: u32) -> u32 {
     return (slot % {{ targets }}u * {{ positions }}u + slot / {{ targets }}u) * {{ angles }}u;
 }
 
-// Where amplitude i of that circuit lies.
+// The index of amplitude i of that circuit.
 fn place(slot: u32, i: u32) -> u32 {
 {% if columns %}
     return (slot / {{ targets }}u * {{ used }}u + i) * {{ targets }}u + slot % {{ targets }}u;

@@ -34,7 +34,7 @@ impl Failure {
         Failure::Message(message.to_string())
     }
 
-    /// Prints what is left to be said.
+    /// Prints the messages that are not printed yet.
     pub fn report(self, format: MessageFormat) -> ExitCode {
         match self {
             Failure::ClosedPipe => ExitCode::SUCCESS,

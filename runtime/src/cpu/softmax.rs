@@ -1,4 +1,4 @@
-//! `softmax` and its gradient, row by row.
+//! `softmax` and its gradient, row by row. The largest element is subtracted first, so that no exponential overflows.
 
 use super::call::{Call, WrongOp};
 use super::lanes::{largest, sum, sum2};
