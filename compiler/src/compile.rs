@@ -233,9 +233,7 @@ impl Compiled<'_> {
         graph.map(|graph| Entry { graph }).map_err(|error| {
             let code = match &error {
                 StepError::NothingTrained => "train::frozen",
-                StepError::Loss(_) | StepError::Autodiff(_) | StepError::Internal { .. } => {
-                    "internal"
-                }
+                StepError::Loss(_) | StepError::Fault(_) => "internal",
             };
             vec![Diagnostic::error(code, error.to_string())]
         })

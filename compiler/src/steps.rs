@@ -1,9 +1,10 @@
 //! The graphs of a run, made from a network's forward graph: a training step, an evaluation, a prediction, and the
 //! generation of weights alone. One pipeline makes them all.
 
+use crate::fault::Fault;
 use crate::graph::{Graph, Input, NodeId, Phase, verify};
 use crate::ops;
-use crate::passes::autodiff::{self, AutodiffError};
+use crate::passes::autodiff;
 use crate::passes::fuse::fuse;
 use crate::passes::loss::{self, Loss};
 use crate::passes::optimiser::{self, Optimiser};
@@ -35,9 +36,6 @@ pub enum Goal<'e> {
 /// Why a graph cannot be made.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StepError {
-    /// An op without a gradient in the way.
-    #[error(transparent)]
-    Autodiff(#[from] AutodiffError),
     /// Loss and network do not fit.
     #[error(transparent)]
     Loss(#[from] ShapeError),
@@ -45,13 +43,8 @@ pub enum StepError {
     #[error("nothing is left to train: every parameter is frozen")]
     NothingTrained,
     /// A fault of hqcc.
-    #[error("after pass `{pass}`: {message}; this is a fault of hqcc, please report it")]
-    Internal {
-        /// The pass.
-        pass: &'static str,
-        /// What is wrong.
-        message: String,
-    },
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 /// The graph of one step of a network: its forward graph after all rules, in training mode where the step trains.
@@ -60,10 +53,10 @@ pub enum StepError {
 /// # Errors
 /// Loss or gradients that do not apply.
 pub fn step(mut graph: Graph, goal: Goal<'_>) -> Result<Graph, StepError> {
-    verified(&graph, "rewrite")?;
+    verify(&graph, "rewrite")?;
     let loss = set_outputs(&mut graph, goal)?;
     readout::absorb(&mut graph)?;
-    verified(&graph, "readout")?;
+    verify(&graph, "readout")?;
     match (loss, goal) {
         (Some(loss), Goal::Train(_, optimiser)) => {
             let wanted = autodiff::trained(&graph);
@@ -71,9 +64,9 @@ pub fn step(mut graph: Graph, goal: Goal<'_>) -> Result<Graph, StepError> {
                 return Err(StepError::NothingTrained);
             }
             let gradients = autodiff::differentiate(&mut graph, loss, &wanted)?;
-            verified(&graph, "autodiff")?;
+            verify(&graph, "autodiff")?;
             parts::join(&mut graph)?;
-            verified(&graph, "parts")?;
+            verify(&graph, "parts")?;
             optimiser::add_updates(&mut graph, optimiser, &gradients)?;
         }
         (Some(loss), Goal::Gradients(_)) => {
@@ -81,14 +74,14 @@ pub fn step(mut graph: Graph, goal: Goal<'_>) -> Result<Graph, StepError> {
             for (parameter, gradient) in autodiff::differentiate(&mut graph, loss, &wanted)? {
                 graph.set_output(format!("grad {}", graph.name(parameter)), gradient);
             }
-            verified(&graph, "autodiff")?;
+            verify(&graph, "autodiff")?;
             parts::join(&mut graph)?;
-            verified(&graph, "parts")?;
+            verify(&graph, "parts")?;
         }
         _ => {}
     }
-    simplify(&mut graph);
-    verified(&graph, "simplify")?;
+    simplify(&mut graph)?;
+    verify(&graph, "simplify")?;
     Ok(graph)
 }
 
@@ -139,10 +132,6 @@ fn add_target(graph: &mut Graph, logits: NodeId) -> Result<NodeId, ShapeError> {
     graph.set_phase(Phase::Loss);
     let ty = TensorType::image([n, 1, h, w]);
     graph.add(Input { ty }, &[], TARGET)
-}
-
-fn verified(graph: &Graph, pass: &'static str) -> Result<(), StepError> {
-    verify(graph).map_err(|message| StepError::Internal { pass, message })
 }
 
 /// What a GPU runs for a graph: its element-wise chains joined, then lowered to kernels.

@@ -49,7 +49,7 @@ fn networks(text: &str) -> Result<(), Vec<Diagnostic>> {
         };
         let network = compiled.network(size, training)?;
         if network.graph.len() < 2000 {
-            hqcc_compiler::graph::verify(&network.graph).expect("elaboration makes sound graphs");
+            hqcc_compiler::graph::verify(&network.graph, "elaborate").expect("elaboration makes sound graphs");
         }
     }
     Ok(())

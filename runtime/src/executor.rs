@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hqcc_compiler::program::Entry;
+use hqcc_compiler::tensor_type::TensorType;
 use serde::Serialize;
 
 use crate::tensor::Tensor;
@@ -123,7 +124,7 @@ pub enum ExecutorError {
     /// A name that no loaded entry has.
     #[error("no loaded program has {what} `{name}`")]
     Unknown {
-        /// What was looked for.
+        /// What was looked for, with its article.
         what: &'static str,
         /// Its name.
         name: String,
@@ -179,4 +180,48 @@ pub enum ExecutorError {
         /// How many.
         steps: usize,
     },
+}
+
+/// What both executors say of names and shapes that they do not have.
+impl ExecutorError {
+    /// No loaded entry has that state tensor.
+    pub(crate) fn no_state(name: &str) -> Self {
+        Self::unknown("a state tensor", name)
+    }
+
+    /// No entry was loaded under that name.
+    pub(crate) fn no_entry(name: &str) -> Self {
+        Self::unknown("an entry", name)
+    }
+
+    /// An input of the entry was not given.
+    pub(crate) fn no_input(name: &str) -> Self {
+        Self::unknown("a value for input", name)
+    }
+
+    fn unknown(what: &'static str, name: &str) -> Self {
+        Self::Unknown {
+            what,
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// Refuses a value whose shape is not that of the tensor it is for.
+///
+/// # Errors
+/// The shapes differ.
+pub(crate) fn check_shape(
+    name: &str,
+    ty: &TensorType,
+    value: &Tensor,
+) -> Result<(), ExecutorError> {
+    if ty.shape == value.shape() {
+        return Ok(());
+    }
+    Err(ExecutorError::Shape {
+        name: name.to_owned(),
+        expected: ty.shape.clone(),
+        found: value.shape().to_vec(),
+    })
 }

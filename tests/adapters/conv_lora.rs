@@ -105,7 +105,7 @@ fn with_gradients(mut graph: Graph, y: hqcc_compiler::graph::NodeId) -> Graph {
         let name = format!("grad {}", graph.name(parameter));
         graph.set_output(name, gradient);
     }
-    simplify::simplify(&mut graph);
+    simplify::simplify(&mut graph).expect("an order");
     graph
 }
 

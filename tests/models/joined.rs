@@ -318,8 +318,8 @@ fn random(picks: &[(u8, usize, usize)], outs: &[usize]) -> Graph {
     let wanted = trained(&graph);
     let gradients = differentiate(&mut graph, loss, &wanted).expect("gradients");
     add_updates(&mut graph, &SGD, &gradients).expect("updates");
-    simplify(&mut graph);
-    verify(&graph).expect("a valid graph");
+    simplify(&mut graph).expect("an order");
+    verify(&graph, "test").expect("a valid graph");
     graph
 }
 

@@ -206,7 +206,7 @@ fn graph(kind: WeightKind, shape: &[usize], qpg: &Qpg, adapt: bool, fold: bool) 
         let name = format!("grad {}", graph.name(parameter));
         graph.set_output(name, gradient);
     }
-    simplify::simplify(&mut graph);
+    simplify::simplify(&mut graph).expect("an order");
     graph
 }
 

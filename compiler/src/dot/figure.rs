@@ -152,7 +152,8 @@ fn places(graph: &Graph, ids: &[NodeId], nodes: bool) -> Vec<Place> {
 }
 
 fn ordered(graph: &Graph) -> Vec<NodeId> {
-    let order = graph.topological();
+    // A graph whose nodes wait for each other is drawn as well: its picture is how that fault is found.
+    let order = graph.topological("dot");
     order.unwrap_or_else(|_| graph.ids().collect())
 }
 

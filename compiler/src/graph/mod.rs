@@ -34,6 +34,7 @@ pub use patch::{Changes, Patch};
 pub use scalar::{Read, Scalar};
 pub use verify::verify;
 
+use crate::fault::Fault;
 use crate::tensor_type::{ShapeError, TensorType};
 
 /// Names a node of one graph.
@@ -371,12 +372,13 @@ impl Graph {
         }
     }
 
-    /// All nodes, each after its inputs, in order of creation as far as that allows.
+    /// All nodes, each after its inputs, in order of creation as far as that allows, for the pass that asks.
     ///
     /// # Errors
-    /// The nodes on a cycle.
-    pub fn topological(&self) -> Result<Vec<NodeId>, Vec<NodeId>> {
+    /// Nodes on a cycle.
+    pub fn topological(&self, pass: &'static str) -> Result<Vec<NodeId>, Fault> {
         self.order(|id| self.inputs(id), |_| false)
+            .map_err(|waiting| self.waiting(pass, &waiting))
     }
 
     /// All nodes, each after its inputs, and each node that overwrites another one after all other readers of
@@ -384,8 +386,8 @@ impl Graph {
     /// a gradient dies with its update.
     ///
     /// # Errors
-    /// The nodes still waiting, when the overwrites contradict the data flow.
-    pub fn schedule(&self) -> Result<Vec<NodeId>, Vec<NodeId>> {
+    /// Nodes that wait for each other, since overwrites contradict the data flow.
+    pub fn schedule(&self, pass: &'static str) -> Result<Vec<NodeId>, Fault> {
         let before = |id: NodeId| {
             let mut before = self.inputs(id);
             for &slot in self.node(id).op.overwrites() {
@@ -396,6 +398,13 @@ impl Graph {
             before
         };
         self.order(before, |id| self.node(id).op.overwrites().is_empty())
+            .map_err(|waiting| self.waiting(pass, &waiting))
+    }
+
+    /// The fault of nodes that wait for each other.
+    pub(crate) fn waiting(&self, pass: &'static str, waiting: &[NodeId]) -> Fault {
+        let names: Vec<_> = waiting.iter().take(4).map(|&id| self.name(id)).collect();
+        Fault::new(pass, names.join("`, `"), "an order of execution")
     }
 
     /// All nodes, each after those that `before` gives for it; of several that are ready, one that is not `late`, and then the

@@ -1,5 +1,7 @@
 //! Why a graph has no ONNX form.
 
+use crate::fault::Fault;
+
 /// Why a graph has no ONNX form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OnnxError {
@@ -26,7 +28,7 @@ pub enum OnnxError {
         /// What its shape asks for.
         expected: usize,
     },
-    /// Nodes that wait for one another, which is a fault of hqcc.
-    #[error("the graph has a cycle")]
-    Cycle,
+    /// A fault of hqcc.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }

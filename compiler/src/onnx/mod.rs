@@ -59,7 +59,7 @@ pub fn to_onnx<'v>(
     info: &OnnxInfo,
 ) -> Result<Vec<u8>, OnnxError> {
     let mut writer = Writer::new(graph, values);
-    for id in graph.topological().map_err(|_| OnnxError::Cycle)? {
+    for id in graph.topological("onnx")? {
         write(&mut writer, id, onnx_of)?;
     }
     let described = |(name, ty): (String, &TensorType)| value_info(name, ty, &info.values);
@@ -71,7 +71,7 @@ pub fn to_onnx<'v>(
     let output = outputs
         .map(|(name, &id)| described((name.clone(), graph.ty(id))))
         .collect();
-    writer.name_outputs();
+    writer.name_outputs()?;
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some("hqcc".to_owned()),
@@ -111,8 +111,8 @@ fn write(writer: &mut Writer<'_>, id: NodeId, onnx_of: OnnxOf) -> Result<(), Onn
         return Ok(());
     }
     let name = writer.free_name(graph.name(id));
-    writer.names.insert(id, name);
-    let mut node = OnnxNode::new(writer, id);
+    writer.names.insert(id, name.clone());
+    let mut node = OnnxNode::new(writer, id, name);
     match onnx_of(&*graph.node(id).op) {
         Some(op) => op.onnx(&mut node),
         None => Err(node.unsupported("")),

@@ -80,14 +80,14 @@ pub struct OnnxNode<'w, 'g> {
 }
 
 impl<'w, 'g> OnnxNode<'w, 'g> {
-    pub(super) fn new(writer: &'w mut Writer<'g>, id: NodeId) -> Self {
+    pub(super) fn new(writer: &'w mut Writer<'g>, id: NodeId, name: String) -> Self {
         let graph = writer.graph;
         Self {
             id,
             inputs: graph.inputs(id),
             types: graph.input_types(id),
             output: graph.ty(id).clone(),
-            name: writer.names.get(&id).cloned().unwrap_or_default(),
+            name,
             writer,
         }
     }

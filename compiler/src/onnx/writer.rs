@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::OnnxError;
 use super::proto::{FLOAT, INT64, NodeProto, TensorProto};
+use crate::fault::Fault;
 use crate::graph::{Constant, Graph, Input, NodeId};
 
 /// Where the values of parameters come from: row-major in the order of the logical axes.
@@ -109,9 +110,13 @@ impl<'g> Writer<'g> {
     }
 
     /// Gives the outputs the names that they have outside.
-    pub(super) fn name_outputs(&mut self) {
+    ///
+    /// # Errors
+    /// An output that was never written.
+    pub(super) fn name_outputs(&mut self) -> Result<(), Fault> {
         for (name, id) in self.graph.outputs() {
-            let value = self.names.get(id).cloned().unwrap_or_default();
+            let value = self.names.get(id).cloned();
+            let value = value.ok_or_else(|| Fault::new("onnx", name, "a value for the output"))?;
             self.nodes.push(NodeProto {
                 input: vec![value],
                 output: vec![name.clone()],
@@ -121,5 +126,6 @@ impl<'g> Writer<'g> {
                 doc_string: None,
             });
         }
+        Ok(())
     }
 }

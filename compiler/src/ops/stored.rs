@@ -30,9 +30,7 @@ struct StoredGraph {
 impl Serialize for Graph {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Creation order is the order of ids; readers rely on ids only through names and inputs.
-        let order = self
-            .topological()
-            .map_err(|_| ser::Error::custom("the graph has a cycle"))?;
+        let order = self.topological("store").map_err(ser::Error::custom)?;
         let mut position = vec![0; self.capacity()];
         for (at, id) in order.iter().enumerate() {
             position[id.index()] = at;

@@ -2,19 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::fault::Fault;
 use crate::graph::{Backward, Constant, Graph, NodeId, Parameter, ParameterKind, Phase};
 use crate::ops::{self, Add};
 use crate::tensor_type::ShapeError;
 
-/// A node that prevents differentiation.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("`{node}`: {source}")]
-pub struct AutodiffError {
-    /// The node's name.
-    pub node: String,
-    /// What its op says.
-    pub source: ShapeError,
-}
+const PASS: &str = "autodiff";
 
 /// The trained parameters of a graph, in order of creation.
 pub fn trained(graph: &Graph) -> Vec<NodeId> {
@@ -32,20 +25,14 @@ pub fn trained(graph: &Graph) -> Vec<NodeId> {
 /// not depend on it).
 ///
 /// # Errors
-/// An op between a wanted node and the loss has no gradient.
+/// An op between a wanted node and the loss has no gradient, which is a fault of hqcc: each layer can be trained.
 pub fn differentiate(
     graph: &mut Graph,
     loss: NodeId,
     wanted: &[NodeId],
-) -> Result<Vec<(NodeId, NodeId)>, AutodiffError> {
+) -> Result<Vec<(NodeId, NodeId)>, Fault> {
     graph.set_phase(Phase::Backward);
-    let order = graph.topological().map_err(|waiting| AutodiffError {
-        node: waiting
-            .first()
-            .map(|&id| graph.name(id).to_owned())
-            .unwrap_or_default(),
-        source: ShapeError::new("the graph has a cycle"),
-    })?;
+    let order = graph.topological(PASS)?;
     let mut needs = vec![false; graph.capacity()];
     for &id in wanted {
         needs[id.index()] = true;
@@ -55,9 +42,8 @@ pub fn differentiate(
             needs[id.index()] = true;
         }
     }
-    let fail = |graph: &Graph, id: NodeId, source: ShapeError| AutodiffError {
-        node: graph.name(id).to_owned(),
-        source,
+    let fail = |graph: &Graph, id: NodeId, error: ShapeError| {
+        Fault::new(PASS, graph.name(id), format!("a gradient: {error}"))
     };
     let mut pending: BTreeMap<NodeId, NodeId> = BTreeMap::new();
     let one = Constant {

@@ -1,9 +1,14 @@
 //! Folding: what depends on parameters alone is computed once, so that a network without training holds no circuit, no
 //! adapter and no standardised weight any more, only plain parameters.
 
-use crate::graph::{Constant, Graph, Init, Input, NodeId, Parameter, ParameterKind, Patch};
+use crate::fault::Fault;
+use crate::graph::{
+    Changes, Constant, Graph, Init, Input, NodeId, Parameter, ParameterKind, Patch,
+};
 use crate::passes::readout;
 use crate::tensor_type::ShapeError;
+
+const PASS: &str = "fold";
 
 /// A graph cut where the constant part meets the rest.
 pub struct Folded {
@@ -16,10 +21,10 @@ pub struct Folded {
 /// Cuts a graph that changes no state.
 ///
 /// # Errors
-/// A fault of hqcc: a parameter refuses its own type.
-pub fn fold(graph: &Graph) -> Result<Folded, ShapeError> {
+/// A graph without an order, or a parameter that refuses its own type, which are faults of hqcc.
+pub fn fold(graph: &Graph) -> Result<Folded, Fault> {
     let mut constant = vec![false; graph.capacity()];
-    for id in graph.topological().unwrap_or_default() {
+    for id in graph.topological(PASS)? {
         let node = graph.node(id);
         constant[id.index()] = graph.op::<Input>(id).is_none()
             && node.op.overwrites().is_empty()
@@ -45,12 +50,8 @@ pub fn fold(graph: &Graph) -> Result<Folded, ShapeError> {
             .into_iter()
             .filter(|user| constant[user.index()])
             .collect();
-        let mut patch = Patch::new(&rest, id);
-        let new = patch.add(parameter, &[], "folded")?;
-        patch.redirect(id, new, &keep)?;
-        patch.rename(id, format!("{}.unfolded", graph.name(id)));
-        patch.rename(new, graph.name(id).to_owned());
-        let changes = patch.finish()?;
+        let changes = cut(&rest, id, parameter, &keep)
+            .map_err(|error| Fault::new(PASS, graph.name(id), format!("its own type: {error}")))?;
         rest.apply(changes);
     }
     rest.prune();
@@ -75,4 +76,19 @@ pub fn fold(graph: &Graph) -> Result<Folded, ShapeError> {
         graph: rest,
         constants,
     })
+}
+
+/// Lets every reader of `id` but those in `keep` read a parameter instead, which takes over the name.
+fn cut(
+    graph: &Graph,
+    id: NodeId,
+    parameter: Parameter,
+    keep: &[NodeId],
+) -> Result<Changes, ShapeError> {
+    let mut patch = Patch::new(graph, id);
+    let new = patch.add(parameter, &[], "folded")?;
+    patch.redirect(id, new, keep)?;
+    patch.rename(id, format!("{}.unfolded", graph.name(id)));
+    patch.rename(new, graph.name(id).to_owned());
+    patch.finish()
 }

@@ -17,7 +17,7 @@ const PASS: &str = "fuse";
 /// # Errors
 /// A fault of hqcc: nodes that wait for each other, or a value that no kernel writes.
 pub fn fuse(graph: &Graph, able: &Capabilities) -> Result<Vec<Fusion>, Fault> {
-    let order = graph.topological().map_err(|left| waiting(graph, &left))?;
+    let order = graph.topological(PASS)?;
     let mut joining = Joining::new(graph, able, &order);
     for &id in order.iter().filter(|&&id| !is_leaf(graph, id)) {
         joining.fusions[id.index()] = Some(Fusion::alone(graph, id));
@@ -251,22 +251,13 @@ fn scheduled(
     };
     let order = ordered(fusions.len(), before, key).map_err(|left| {
         let left: Vec<_> = left.iter().map(|&at| fusions[at].result()).collect();
-        waiting(graph, &left)
+        graph.waiting(PASS, &left)
     })?;
     let mut fusions: Vec<_> = fusions.into_iter().map(Some).collect();
     Ok(order
         .into_iter()
         .filter_map(|at| fusions[at].take())
         .collect())
-}
-
-fn waiting(graph: &Graph, left: &[NodeId]) -> Fault {
-    let node = left.first().map(|&id| graph.name(id)).unwrap_or_default();
-    Fault::new(
-        PASS,
-        node,
-        "an order in which nodes that overwrite state come after its readers",
-    )
 }
 
 /// Checks that every value that a kernel reads, or that the graph gives, is a leaf or was written by an earlier kernel.

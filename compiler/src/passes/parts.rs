@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use crate::graph::{Constant, Graph, NodeId, Patch};
+use crate::fault::Fault;
+use crate::graph::{Changes, Constant, Graph, NodeId, Patch};
 use crate::ops::{Add, Concat};
 use crate::tensor_type::{ShapeError, TensorType};
+
+const PASS: &str = "parts";
 
 /// Channels of a map, and the node that they come from.
 type Part = (Range<usize>, NodeId);
@@ -12,9 +15,9 @@ type Part = (Range<usize>, NodeId);
 /// Replaces each sum of zero-padded maps with disjoint channels by one concatenation.
 ///
 /// # Errors
-/// None in practice: the concatenation has the channels of the sum.
-pub fn join(graph: &mut Graph) -> Result<(), ShapeError> {
-    for id in graph.topological().unwrap_or_default() {
+/// A graph without an order, or parts that have not the channels of the sum, which are faults of hqcc.
+pub fn join(graph: &mut Graph) -> Result<(), Fault> {
+    for id in graph.topological(PASS)? {
         if graph.op::<Add>(id).is_none() {
             continue;
         }
@@ -35,13 +38,21 @@ pub fn join(graph: &mut Graph) -> Result<(), ShapeError> {
         if parts.len() < 2 || !apart {
             continue;
         }
-        let mut patch = Patch::new(graph, id);
-        let joined = concatenation(&mut patch, id, &parts)?;
-        patch.replace(id, joined)?;
-        let changes = patch.finish()?;
+        let changes = joined(graph, id, &parts).map_err(|error| {
+            let expected = format!("parts that fill it: {error}");
+            Fault::new(PASS, graph.name(id), expected)
+        })?;
         graph.apply(changes);
     }
     Ok(())
+}
+
+/// Puts one concatenation of the parts in the place of the sum `id`.
+fn joined(graph: &Graph, id: NodeId, parts: &[Part]) -> Result<Changes, ShapeError> {
+    let mut patch = Patch::new(graph, id);
+    let joined = concatenation(&mut patch, id, parts)?;
+    patch.replace(id, joined)?;
+    patch.finish()
 }
 
 /// The parts of a concatenation that are not zero; `None` where no part is, or nothing is concatenated.
@@ -123,8 +134,8 @@ mod tests {
         let gradients = differentiate(&mut graph, loss, &[x]).expect("a gradient");
         graph.set_output("dx", gradients[0].1);
         join(&mut graph).expect("it fits");
-        simplify(&mut graph);
-        verify(&graph).expect("sound");
+        simplify(&mut graph).expect("an order");
+        verify(&graph, "parts").expect("sound");
         graph
     }
 

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::fault::Fault;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Affine, Reshape};
 
 /// Simplifies a graph. Values keep their bits: only nodes that compute the same thing from the same inputs merge.
-pub fn simplify(graph: &mut Graph) {
+///
+/// # Errors
+/// A graph without an order, which is a fault of hqcc.
+pub fn simplify(graph: &mut Graph) -> Result<(), Fault> {
     let mut seen: BTreeMap<(&'static str, String, Vec<NodeId>), NodeId> = BTreeMap::new();
-    for id in graph.topological().unwrap_or_default() {
+    for id in graph.topological("simplify")? {
         let inputs = graph.inputs(id);
         if let Some(source) = identity(graph, id, &inputs) {
             graph.redirect(id, source, &[]);
@@ -20,7 +24,8 @@ pub fn simplify(graph: &mut Graph) {
         }
         // Two nodes may merge only where no state that they read is overwritten in between, which holds since an
         // overwriting node runs after all other readers.
-        let key = (op.name(), op.attributes().to_string(), inputs);
+        // The text holds each field exactly; JSON would write `null` for every number that is not finite.
+        let key = (op.name(), format!("{op:?}"), inputs);
         match seen.get(&key) {
             Some(&first) => graph.redirect(id, first, &[]),
             None => {
@@ -29,6 +34,7 @@ pub fn simplify(graph: &mut Graph) {
         }
     }
     graph.prune();
+    Ok(())
 }
 
 /// The input that a node passes through unchanged.

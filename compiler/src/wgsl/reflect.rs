@@ -87,8 +87,9 @@ pub fn reflect(name: &str, wgsl: String) -> Result<Kernel, KernelError> {
             .binding
             .as_ref()
             .ok_or_else(|| invalid("a buffer without @group and @binding"))?;
+        let name = variable.name.clone();
         bindings.push(Binding {
-            name: variable.name.clone().unwrap_or_default(),
+            name: name.ok_or_else(|| invalid("a buffer without a name"))?,
             group: place.group,
             index: place.binding,
             access,

@@ -9,7 +9,7 @@ use hqcc_compiler::tensor_type::TensorType;
 use super::prepared::{Invocation, Location, Mode, Prepared, Work};
 use super::real::Real;
 use super::simd::isa;
-use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs};
+use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs, check_shape};
 use crate::tensor::{Tensor, from_memory, to_memory};
 
 /// Time spent in one kind of invocation.
@@ -59,7 +59,7 @@ impl<T: Real> Loaded<T> {
             let (_, values) = inputs
                 .iter()
                 .find(|(given, _)| given == name)
-                .ok_or_else(|| unknown("a value for input", name))?;
+                .ok_or_else(|| ExecutorError::no_input(name))?;
             if values.len() != ty.elements() {
                 return Err(ExecutorError::Shape {
                     name: name.clone(),
@@ -136,7 +136,7 @@ impl<T: Real> CpuExecutor<T> {
         let (ty, memory) = self
             .state
             .get_mut(name)
-            .ok_or_else(|| unknown("a state tensor", name))?;
+            .ok_or_else(|| ExecutorError::no_state(name))?;
         if values.len() != memory.len() {
             return Err(ExecutorError::Shape {
                 name: name.into(),
@@ -156,7 +156,7 @@ impl<T: Real> CpuExecutor<T> {
         let (ty, memory) = self
             .state
             .get(name)
-            .ok_or_else(|| unknown("a state tensor", name))?;
+            .ok_or_else(|| ExecutorError::no_state(name))?;
         Ok(from_memory(ty, memory))
     }
 
@@ -172,7 +172,7 @@ impl<T: Real> CpuExecutor<T> {
         let loaded = self
             .entries
             .get_mut(entry)
-            .ok_or_else(|| unknown("an entry", entry))?;
+            .ok_or_else(|| ExecutorError::no_entry(entry))?;
         loaded.hand_in(inputs)?;
         let prepared = &loaded.prepared;
         let mut state: Vec<Vec<T>> = prepared
@@ -182,9 +182,9 @@ impl<T: Real> CpuExecutor<T> {
                 self.state
                     .get_mut(name)
                     .map(|(_, values)| std::mem::take(values))
-                    .unwrap_or_default()
+                    .ok_or_else(|| ExecutorError::no_state(name))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut work = Work {
             slots: &mut self.slots,
             state: &mut state,
@@ -315,7 +315,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         let (ty, _) = self
             .state
             .get(name)
-            .ok_or_else(|| unknown("a state tensor", name))?;
+            .ok_or_else(|| ExecutorError::no_state(name))?;
         check_shape(name, ty, value)?;
         let values: Vec<T> = value.data().iter().map(|&v| T::of(f64::from(v))).collect();
         self.write_values(name, &values)
@@ -326,7 +326,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         let (ty, _) = self
             .state
             .get(name)
-            .ok_or_else(|| unknown("a state tensor", name))?;
+            .ok_or_else(|| ExecutorError::no_state(name))?;
         Ok(to_tensor(ty, values))
     }
 
@@ -334,7 +334,7 @@ impl<T: Real> Executor for CpuExecutor<T> {
         let loaded = self
             .entries
             .get(entry)
-            .ok_or_else(|| unknown("an entry", entry))?;
+            .ok_or_else(|| ExecutorError::no_entry(entry))?;
         let types: BTreeMap<String, TensorType> = loaded
             .prepared
             .outputs
@@ -378,24 +378,6 @@ impl<T: Real> Executor for CpuExecutor<T> {
     fn outstanding(&self) -> usize {
         self.done.len()
     }
-}
-
-fn unknown(what: &'static str, name: &str) -> ExecutorError {
-    ExecutorError::Unknown {
-        what,
-        name: name.into(),
-    }
-}
-
-fn check_shape(name: &str, ty: &TensorType, value: &Tensor) -> Result<(), ExecutorError> {
-    if value.shape() == ty.shape.as_slice() {
-        return Ok(());
-    }
-    Err(ExecutorError::Shape {
-        name: name.into(),
-        expected: ty.shape.clone(),
-        found: value.shape().to_vec(),
-    })
 }
 
 /// Values that fill a type, as a tensor.

@@ -1,5 +1,6 @@
 //! Memory on the device: one buffer per slot, state by name, and values between host order and device order.
 
+use hqcc_compiler::fault::Fault;
 use hqcc_compiler::plan::{Memory, Plan, Storage};
 use hqcc_compiler::tensor_type::{Layout, TensorType};
 
@@ -150,8 +151,19 @@ pub(super) fn to_memory(ty: &TensorType, value: &Tensor) -> Vec<f32> {
     }
 }
 
-/// A tensor from values in the memory order of `ty` on the device.
-pub(super) fn from_memory(ty: &TensorType, memory: &[f32]) -> Tensor {
+/// The tensor `name` from values in the memory order of `ty` on the device.
+///
+/// # Errors
+/// Another number of values, which is a fault of hqcc.
+pub(super) fn from_memory(
+    name: &str,
+    ty: &TensorType,
+    memory: &[f32],
+) -> Result<Tensor, ExecutorError> {
+    if memory.len() != ty.elements() {
+        let expected = format!("{} values, {} were read", ty.elements(), memory.len());
+        return Err(Fault::new("gpu", name, expected).into());
+    }
     let data = match (ty.layout, ty.shape.as_slice()) {
         (Layout::Image, &[n, c, h, w]) if c > 1 && h * w > 1 => {
             tensor::image_from_memory([n, c, h, w], memory)
@@ -159,5 +171,30 @@ pub(super) fn from_memory(ty: &TensorType, memory: &[f32]) -> Tensor {
         (Layout::Kernel, &[o, i, kh, kw]) => tensor::kernel_from_memory([o, i, kh, kw], memory),
         _ => memory.to_vec(),
     };
-    Tensor::new(ty.shape.clone(), data).unwrap_or_else(|_| Tensor::zeros(ty.shape.clone()))
+    Tensor::new(ty.shape.clone(), data)
+        .map_err(|error| Fault::new("gpu", name, format!("values that fill it: {error}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_count_is_a_fault_and_no_zeros() {
+        for ty in [
+            TensorType::plain([4]),
+            TensorType::image([1, 2, 2, 1]),
+            TensorType::kernel([1, 1, 2, 2]),
+        ] {
+            assert!(from_memory("x", &ty, &[1.0; 4]).is_ok());
+            for count in [0, 3, 5] {
+                let error = from_memory("x", &ty, &vec![1.0; count]).expect_err("a fault");
+                let text = error.to_string();
+                assert!(
+                    text.contains(&format!("4 values, {count} were read")),
+                    "{text}"
+                );
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use hqcc_compiler::plan::{Groups, Plan, Port, Storage};
+use hqcc_compiler::plan::{Groups, LowerError, Plan, Port, Storage};
 use hqcc_compiler::program::Entry;
 use hqcc_compiler::steps;
 use hqcc_compiler::tensor_type::TensorType;
@@ -12,7 +12,7 @@ use hqcc_compiler::tensor_type::TensorType;
 use super::buffers::{self, Pool};
 use super::device::GpuDevice;
 use super::pipelines::{Pipeline, Pipelines};
-use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs};
+use crate::executor::{DeviceInfo, Executor, ExecutorError, Outputs, check_shape};
 use crate::tensor::Tensor;
 
 /// Runs entries on a GPU.
@@ -294,8 +294,11 @@ impl Executor for GpuExecutor {
     }
 
     fn load(&mut self, name: &str, entry: &Entry) -> Result<(), ExecutorError> {
-        let plan = steps::plan(&entry.graph).map_err(|error| ExecutorError::Device {
-            message: format!("entry `{name}` has no plan: {error}"),
+        let plan = steps::plan(&entry.graph).map_err(|error| match error {
+            LowerError::Fault(fault) => fault.into(),
+            other => ExecutorError::Device {
+                message: format!("entry `{name}` has no plan: {other}"),
+            },
         })?;
         self.load_plan(name, plan)
     }
@@ -304,10 +307,7 @@ impl Executor for GpuExecutor {
         let state = self
             .states
             .get(name)
-            .ok_or_else(|| ExecutorError::Unknown {
-                what: "state tensor",
-                name: name.to_owned(),
-            })?;
+            .ok_or_else(|| ExecutorError::no_state(name))?;
         check_shape(name, &state.ty, value)?;
         let values = buffers::to_memory(&state.ty, value);
         self.gpu
@@ -320,10 +320,7 @@ impl Executor for GpuExecutor {
         let state = self
             .states
             .get(name)
-            .ok_or_else(|| ExecutorError::Unknown {
-                what: "state tensor",
-                name: name.to_owned(),
-            })?;
+            .ok_or_else(|| ExecutorError::no_state(name))?;
         let readback = buffers::create_readback(&self.gpu, name, state.buffer.size())?;
         let mut encoder = self
             .gpu
@@ -338,10 +335,7 @@ impl Executor for GpuExecutor {
                 .gpu
                 .fault(name, "readback", "the buffer cannot be mapped".to_owned()));
         }
-        Ok(buffers::from_memory(
-            &state.ty,
-            &self.mapped(&readback, name)?,
-        ))
+        buffers::from_memory(name, &state.ty, &self.mapped(&readback, name)?)
     }
 
     fn submit(&mut self, entry: &str, inputs: &[(&str, &Tensor)]) -> Result<(), ExecutorError> {
@@ -354,19 +348,15 @@ impl Executor for GpuExecutor {
         {
             self.wait(earlier.submission.clone(), &earlier.entry)?;
         }
-        let unknown = |what, name: &str| ExecutorError::Unknown {
-            what,
-            name: name.to_owned(),
-        };
         let loaded = self
             .entries
             .get_mut(entry)
-            .ok_or_else(|| unknown("entry", entry))?;
+            .ok_or_else(|| ExecutorError::no_entry(entry))?;
         for (name, port) in &loaded.plan.memory.inputs {
             let (_, value) = inputs
                 .iter()
                 .find(|(given, _)| given == name)
-                .ok_or_else(|| unknown("value for input", name))?;
+                .ok_or_else(|| ExecutorError::no_input(name))?;
             check_shape(name, &port.ty, value)?;
             let values = buffers::to_memory(&port.ty, value);
             self.gpu.queue.write_buffer(
@@ -440,8 +430,8 @@ impl Executor for GpuExecutor {
         if let Some(loaded) = self.entries.get_mut(&step.entry) {
             for (name, offset, port) in &loaded.outputs {
                 let from = (*offset / 4) as usize;
-                let value =
-                    buffers::from_memory(&port.ty, &values[from..from + port.ty.elements()]);
+                let values = &values[from..from + port.ty.elements()];
+                let value = buffers::from_memory(name, &port.ty, values)?;
                 outputs.insert(name.clone(), value);
             }
             if buffer.size() == loaded.readback_bytes {
@@ -454,15 +444,4 @@ impl Executor for GpuExecutor {
     fn outstanding(&self) -> usize {
         self.pending.len()
     }
-}
-
-fn check_shape(name: &str, ty: &TensorType, value: &Tensor) -> Result<(), ExecutorError> {
-    if ty.shape == value.shape() {
-        return Ok(());
-    }
-    Err(ExecutorError::Shape {
-        name: name.to_owned(),
-        expected: ty.shape.clone(),
-        found: value.shape().to_vec(),
-    })
 }

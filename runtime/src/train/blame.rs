@@ -57,9 +57,7 @@ pub fn first_in_step(
 ) -> Result<Option<Culprit>, Fault> {
     let mut watched = entry.clone();
     let graph = &mut watched.graph;
-    let Ok(order) = graph.topological() else {
-        return Ok(None);
-    };
+    let order = graph.topological("blame")?;
     let is_leaf =
         |id: &NodeId| graph.op::<Input>(*id).is_some() || graph.op::<Parameter>(*id).is_some();
     // An update gives its result into the state that it overwrites; such nodes are judged by that.
