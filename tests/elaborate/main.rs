@@ -7,7 +7,7 @@ use hqcc_compiler::diagnostic::render_all;
 use hqcc_compiler::elaborate::{Network, Size};
 use hqcc_compiler::experiment::{Cases, Keep, Kits19, Loss, Optimiser, Source};
 use hqcc_compiler::graph::{Parameter, ParameterKind};
-use hqcc_compiler::measures::measure;
+use hqcc_compiler::measures::named;
 use hqcc_compiler::ops::{DROPOUT_KEY, Dropout};
 use hqcc_tests::networks;
 use proptest::prelude::*;
@@ -288,7 +288,7 @@ fn sections_resolve_with_their_origins() {
     assert_eq!(study.train.loss, [(1.0, Loss::Bce), (1.0, Loss::Dice)]);
     assert_eq!(
         study.train.keep,
-        Keep::Best(measure("dsc").expect("a measure"))
+        Keep::Best(named("dsc").expect("a measure"))
     );
     let data = study.data.as_ref().expect("data");
     let root = Some("../kits".into());

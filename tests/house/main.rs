@@ -43,7 +43,7 @@ const ORDER: Order = &[
     "compiler/setting",
     "compiler/graph compiler/quantum compiler/wgsl",
     "compiler/tensor_type",
-    "compiler/names compiler/syntax",
+    "compiler/measures compiler/names compiler/syntax",
     "compiler/diagnostic compiler/cases compiler/codes compiler/fault",
     "compiler/syntax/span",
 ];
@@ -51,11 +51,6 @@ const ORDER: Order = &[
 /// Circles that are still to be opened.
 const KNOWN: &[&[&str]] = &[
     &["runtime/src/cli/completions.rs", "runtime/src/cli/mod.rs"],
-    &[
-        "runtime/src/data/cache.rs",
-        "runtime/src/data/preprocess.rs",
-        "runtime/src/data/store.rs",
-    ],
     &[
         "runtime/src/weights/file.rs",
         "runtime/src/weights/npz.rs",
@@ -66,6 +61,7 @@ const KNOWN: &[&[&str]] = &[
     &[
         "compiler/src/passes/rewrite/conv_lora.rs",
         "compiler/src/passes/rewrite/freeze.rs",
+        "compiler/src/passes/rewrite/generation.rs",
         "compiler/src/passes/rewrite/mod.rs",
         "compiler/src/passes/rewrite/posts/affine.rs",
         "compiler/src/passes/rewrite/posts/lpp.rs",

@@ -2,7 +2,8 @@
 
 use hqcc::data::SampleOrigin;
 use hqcc::train::metrics::{JudgedSample, Scores};
-use hqcc_compiler::measures::{Counts, Masks, Measure, measure};
+use hqcc_compiler::measures;
+use hqcc_compiler::measures::{Counts, Masks, Measure};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -43,7 +44,7 @@ fn mask(runs: &[usize]) -> Vec<bool> {
 }
 
 fn named(name: &str) -> &'static Measure {
-    measure(name).unwrap_or_else(|| panic!("there is no measure {name}"))
+    measures::named(name).unwrap_or_else(|| panic!("there is no measure {name}"))
 }
 
 #[test]

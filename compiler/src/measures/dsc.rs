@@ -1,6 +1,6 @@
 //! `dsc`: the Dice similarity coefficient (Dice 1945, doi 10.2307/1932409).
 
-use super::{Better, Counts, Measure, Per, Reads, ratio};
+use super::measure::{Better, Counts, Measure, Per, Reads, ratio};
 
 pub(super) const MEASURE: Measure = Measure {
     name: "dsc",

@@ -1,6 +1,6 @@
 //! `iou`: intersection over union, the Jaccard index (Jaccard 1912, doi 10.1111/j.1469-8137.1912.tb05611.x).
 
-use super::{Better, Counts, Measure, Per, Reads, ratio};
+use super::measure::{Better, Counts, Measure, Per, Reads, ratio};
 
 pub(super) const MEASURE: Measure = Measure {
     name: "iou",

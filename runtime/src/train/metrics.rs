@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_measure_per_case_sees_all_slices_of_the_case_and_the_spacing() {
-        let dsc = hqcc_compiler::measures::measure("dsc").expect("it is there");
+        let dsc = hqcc_compiler::measures::named("dsc").expect("it is there");
         let mut scores = Scores::new(&[dsc, &VOLUME]);
         let source = |case, spacing| SampleOrigin {
             case,
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn results_are_read_back_as_they_were_written() {
-        let dsc = hqcc_compiler::measures::measure("dsc").expect("it is there");
+        let dsc = hqcc_compiler::measures::named("dsc").expect("it is there");
         let spread = Spread { mean: 0.1, sd: 0.2 };
         let results = Measured(vec![(dsc, spread)]);
         let text = serde_json::to_string(&results).expect("data");
