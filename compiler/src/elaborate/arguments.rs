@@ -333,6 +333,15 @@ impl Elaborator<'_> {
                 ExprKind::Name(word),
                 Some(Kind::Word(words) | Kind::Size(words) | Kind::Path(words)),
             ) if words.contains(&word.as_str()) => Ok(Value::Word(word.clone())),
+            // A bare word that is neither a known one nor bound: name the words, not the lack of a binding.
+            (ExprKind::Name(word), Some(Kind::Size(words))) if !frame.binds(word) => {
+                let setting = setting.map_or("", |setting| setting.name);
+                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+                bail!(
+                    self, "setting::word" at argument.value.span, "`{setting}` cannot be `{word}`";
+                    help: "write two numbers in brackets, or {}", list(&words, "or")
+                )
+            }
             // A circuit is looked up by its name, which is not a value.
             (_, Some(Kind::Circuit)) => Ok(Value::Poison),
             _ => self.eval(&argument.value, frame, &place.inner()),

@@ -118,6 +118,11 @@ impl<'m> Frame<'m> {
         }
     }
 
+    /// Whether a variable of that name is in scope.
+    pub fn binds(&self, name: &str) -> bool {
+        self.locals.contains_key(name) || self.module.lets.contains_key(name)
+    }
+
     /// `name` below the prefix.
     pub fn join(&self, name: &str) -> String {
         match self.prefix.is_empty() {
