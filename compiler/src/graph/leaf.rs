@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Graph, NodeId, Op};
-use crate::op_identity;
+use super::{Graph, Named, NodeId, Op};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
 /// `input`: a tensor that the host hands in at each step.
@@ -112,18 +111,26 @@ pub fn is_leaf(graph: &Graph, id: NodeId) -> bool {
         || op.downcast::<Parameter>().is_some()
 }
 
+impl Named for Input {
+    const NAME: &'static str = "input";
+    const DOC: &'static str = "a tensor that the host hands in at each step";
+}
+
 impl Op for Input {
-    op_identity!("input");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity::<0>(inputs).map(|_| self.ty.clone())
     }
     fn flops(&self, _: &[TensorType], _: &TensorType) -> u64 {
         0
     }
+}
+
+impl Named for Constant {
+    const NAME: &'static str = "constant";
+    const DOC: &'static str = "a tensor of one value";
 }
 
 impl Op for Constant {
-    op_identity!("constant");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity::<0>(inputs).map(|_| self.ty.clone())
     }
@@ -132,8 +139,12 @@ impl Op for Constant {
     }
 }
 
+impl Named for Parameter {
+    const NAME: &'static str = "parameter";
+    const DOC: &'static str = "a tensor kept between steps";
+}
+
 impl Op for Parameter {
-    op_identity!("parameter");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity::<0>(inputs).map(|_| self.ty.clone())
     }

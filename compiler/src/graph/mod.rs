@@ -27,7 +27,7 @@ pub use fusion::{
     PatternInput, PatternLink,
 };
 pub use leaf::{Constant, Init, Input, Parameter, ParameterKind, WeightKind, is_leaf};
-pub use op::{Op, attributes_of};
+pub use op::{Identity, Named, Op};
 pub(crate) use order::ordered;
 pub use origin::{Origin, Phase, Role};
 pub use patch::{Changes, Patch};

@@ -8,18 +8,39 @@ use serde::Serialize;
 use super::{Read, Scalar};
 use crate::tensor_type::{ShapeError, TensorType};
 
-/// An operation with its attributes: shape rule, cost and scalar form. How it is differentiated, lowered to kernels and
-/// written as ONNX are traits of their own, which the table of ops joins with it.
-///
-/// A struct that implements it derives `Serialize` and `Deserialize` (its attributes are its fields) and calls
-/// [`op_identity!`](crate::op_identity) in the implementation.
-pub trait Op: Any + Debug + Send + Sync {
-    /// The one name of the op: `shaders/<name>.wgsl`, the CPU twin, the test cases.
+/// An op's name and documentation, written once: tables, messages and the executors read them here.
+pub trait Named {
+    /// The one name of the op; its kernel is `shaders/<name>.wgsl`.
+    const NAME: &'static str;
+
+    /// What it computes, in one line.
+    const DOC: &'static str;
+}
+
+/// Name and attributes of an op whose type is not known. Every [`Named`] struct with fields as data has them.
+pub trait Identity {
+    /// The name of the op.
     fn name(&self) -> &'static str;
 
     /// The attributes as data.
     fn attributes(&self) -> serde_json::Value;
+}
 
+impl<T: Named + Serialize> Identity for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+/// An operation with its attributes: shape rule, cost and scalar form. How it is differentiated, lowered to kernels and
+/// written as ONNX are traits of their own, which the table of ops joins with it.
+///
+/// A struct that implements it is [`Named`] and derives `Serialize` and `Deserialize`: its attributes are its fields.
+pub trait Op: Identity + Any + Debug + Send + Sync {
     /// The type of the output.
     ///
     /// # Errors
@@ -66,22 +87,4 @@ impl dyn Op {
     pub fn downcast<T: Op>(&self) -> Option<&T> {
         (self as &dyn Any).downcast_ref()
     }
-}
-
-/// Supplies `name` and `attributes` inside an `impl Op`.
-#[macro_export]
-macro_rules! op_identity {
-    ($name:literal) => {
-        fn name(&self) -> &'static str {
-            $name
-        }
-        fn attributes(&self) -> serde_json::Value {
-            $crate::graph::attributes_of(self)
-        }
-    };
-}
-
-/// The fields of an op as JSON.
-pub fn attributes_of<T: Serialize>(op: &T) -> serde_json::Value {
-    serde_json::to_value(op).unwrap_or(serde_json::Value::Null)
 }

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -20,8 +19,12 @@ pub struct Abs;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AbsGrad;
 
+impl Named for Abs {
+    const NAME: &'static str = "abs";
+    const DOC: &'static str = "|x|";
+}
+
 impl Op for Abs {
-    op_identity!("abs");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
@@ -45,8 +48,12 @@ impl ToOnnx for Abs {
     }
 }
 
+impl Named for AbsGrad {
+    const NAME: &'static str = "abs_grad";
+    const DOC: &'static str = "sign(x) dy";
+}
+
 impl Op for AbsGrad {
-    op_identity!("abs_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy] = arity(inputs)?;
         broadcast(x, dy)
@@ -63,7 +70,7 @@ impl Lower for AbsGrad {}
 impl ToOnnx for AbsGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "abs",
+    name: Abs::NAME,
     doc: "absolute value",
     tensors: (1, 1),
     settings: &[],

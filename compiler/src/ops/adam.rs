@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Gradient, Op};
+use crate::graph::{Gradient, Identity, Named, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -27,8 +26,12 @@ pub struct Adam {
     pub decoupled: bool,
 }
 
+impl Named for Adam {
+    const NAME: &'static str = "adam";
+    const DOC: &'static str = "one step of Adam or AdamW on a parameter and its two moments";
+}
+
 impl Op for Adam {
-    op_identity!("adam");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [w, m, v, g, schedule] = arity(inputs)?;
         if w != m || w != v || w != g || *schedule != TensorType::plain([3]) {
@@ -53,7 +56,7 @@ impl Lower for Adam {
         let names = ["w", "m", "v", "g", "schedule"];
         let operands: Vec<_> = names.into_iter().zip((0..).map(Operand::Input)).collect();
         let n = lowering.output().elements();
-        lowering.per_element("adam", n, &self.attributes(), &operands)
+        lowering.per_element(Self::NAME, n, &self.attributes(), &operands)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -21,8 +20,12 @@ pub struct Affine {
     pub offset: f64,
 }
 
+impl Named for Affine {
+    const NAME: &'static str = "affine";
+    const DOC: &'static str = "scale * x + offset";
+}
+
 impl Op for Affine {
-    op_identity!("affine");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }

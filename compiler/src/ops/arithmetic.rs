@@ -4,23 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::affine::Affine;
 use super::layer::{Builder, LayerInfo};
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::setting::{Kind, Limits, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
 macro_rules! binary {
-    ($op:ident, $name:literal, $onnx:literal, $doc:literal, $back:ident, $dy:ident, $grad:expr) => {
-        #[doc = $doc]
+    ($op:ident, $name:literal, $onnx:literal, $formula:literal, $gradient:literal, $back:ident, $dy:ident, $grad:expr) => {
+        #[doc = concat!("`", $name, "`: `y = ", $formula, "`. Gradient: ", $gradient, ".")]
         ///
         /// - Shapes: `a, b -> y`, broadcast as numpy does.
         #[derive(Clone, Debug, Serialize, Deserialize)]
         pub struct $op;
 
+        impl Named for $op {
+            const NAME: &'static str = $name;
+            const DOC: &'static str = $formula;
+        }
+
         impl Op for $op {
-            op_identity!($name);
             fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
                 let [a, b] = arity(inputs)?;
                 broadcast(a, b)
@@ -72,7 +75,8 @@ binary!(
     Add,
     "add",
     "Add",
-    "`add`: `y = a + b`. Gradient: `da = dy`, `db = dy`.",
+    "a + b",
+    "`da = dy`, `db = dy`",
     back,
     dy,
     both(back, |_| Ok(dy), |_| Ok(dy))
@@ -81,7 +85,8 @@ binary!(
     Sub,
     "sub",
     "Sub",
-    "`sub`: `y = a - b`. Gradient: `da = dy`, `db = -dy`.",
+    "a - b",
+    "`da = dy`, `db = -dy`",
     back,
     dy,
     both(back, |_| Ok(dy), |back| back.affine(dy, -1.0, 0.0))
@@ -90,7 +95,8 @@ binary!(
     Mul,
     "mul",
     "Mul",
-    "`mul`: `y = a b`. Gradient: `da = dy b`, `db = dy a`.",
+    "a * b",
+    "`da = dy b`, `db = dy a`",
     back,
     dy,
     {
@@ -102,7 +108,8 @@ binary!(
     Div,
     "div",
     "Div",
-    "`div`: `y = a / b`. Gradient: `da = dy / b`, `db = -dy y / b`.",
+    "a / b",
+    "`da = dy / b`, `db = -dy y / b`",
     back,
     dy,
     {
@@ -132,28 +139,28 @@ fn sum(b: &mut Builder<'_>, tensors: &[NodeId]) -> Result<NodeId, ShapeError> {
 }
 
 pub(super) const ADD: LayerInfo = LayerInfo {
-    name: "add",
+    name: Add::NAME,
     doc: "sum of tensors; `a + b` is the same",
     tensors: (2, 16),
     settings: &[],
     build: |b, t, _| sum(b, t),
 };
 pub(super) const SUB: LayerInfo = LayerInfo {
-    name: "sub",
+    name: Sub::NAME,
     doc: "difference; `a - b` is the same",
     tensors: (2, 2),
     settings: &[],
     build: |b, t, _| b.output(Sub, t),
 };
 pub(super) const MUL: LayerInfo = LayerInfo {
-    name: "mul",
+    name: Mul::NAME,
     doc: "product; `a * b` is the same",
     tensors: (2, 2),
     settings: &[],
     build: |b, t, _| b.output(Mul, t),
 };
 pub(super) const DIV: LayerInfo = LayerInfo {
-    name: "div",
+    name: Div::NAME,
     doc: "quotient; `a / b` is the same",
     tensors: (2, 2),
     settings: &[],

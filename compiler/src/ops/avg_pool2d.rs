@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
 use super::max_pool2d::{PADDING, STRIDE, WINDOW};
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -99,8 +98,12 @@ impl AvgPool2d {
     }
 }
 
+impl Named for AvgPool2d {
+    const NAME: &'static str = "avg_pool2d";
+    const DOC: &'static str = "mean of each window";
+}
+
 impl Op for AvgPool2d {
-    op_identity!("avg_pool2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
@@ -127,7 +130,7 @@ impl Lower for AvgPool2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let p = self.constants(lowering.input(0), lowering.output());
-        lowering.per_element("avg_pool2d", lowering.output().elements(), &p, &operands)
+        lowering.per_element(Self::NAME, lowering.output().elements(), &p, &operands)
     }
 }
 
@@ -170,8 +173,13 @@ impl ToOnnx for AvgPool2d {
     }
 }
 
+impl Named for AvgPool2dGrad {
+    const NAME: &'static str = "avg_pool2d_grad";
+    const DOC: &'static str =
+        "gradient of avg_pool2d: in equal shares to the pixels of each window";
+}
+
 impl Op for AvgPool2dGrad {
-    op_identity!("avg_pool2d_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [dy] = arity(inputs)?;
         let [n, c, ..] = dy.as_image().map_err(|e| e.at([0]))?;
@@ -194,12 +202,7 @@ impl Lower for AvgPool2dGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("dy", Operand::Input(0)), ("dx", Operand::Output)];
         let p = self.pool.constants(lowering.output(), lowering.input(0));
-        lowering.per_element(
-            "avg_pool2d_grad",
-            lowering.output().elements(),
-            &p,
-            &operands,
-        )
+        lowering.per_element(Self::NAME, lowering.output().elements(), &p, &operands)
     }
 }
 
@@ -207,7 +210,7 @@ impl ToOnnx for AvgPool2dGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "avg_pool",
-    doc: "mean of each window",
+    doc: AvgPool2d::DOC,
     tensors: (1, 1),
     settings: &[
         WINDOW,

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Builder, LayerInfo};
 use super::running_average::RunningAverage;
-use crate::graph::{Backward, Gradient, Init, NodeId, Op, Read, Scalar};
+use crate::graph::{Backward, Gradient, Identity, Init, Named, NodeId, Op, Read, Scalar};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -66,8 +65,12 @@ pub struct TakeRow {
     pub row: usize,
 }
 
+impl Named for BatchStats {
+    const NAME: &'static str = "batch_stats";
+    const DOC: &'static str = "mean and biased variance of each channel";
+}
+
 impl Op for BatchStats {
-    op_identity!("batch_stats");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         Ok(TensorType::plain([2, x.as_image()?[1]]))
@@ -112,8 +115,12 @@ pub(super) fn channel_vectors(
     }
 }
 
+impl Named for BatchNorm {
+    const NAME: &'static str = "batch_norm";
+    const DOC: &'static str = "normalisation by given channel statistics, scaled and shifted";
+}
+
 impl Op for BatchNorm {
-    op_identity!("batch_norm");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, stats, gamma, beta] = arity(inputs)?;
         let c = x.as_image().map_err(|e| e.at([0]))?[1];
@@ -187,8 +194,12 @@ impl ToOnnx for BatchNorm {
     }
 }
 
+impl Named for BatchNormSums {
+    const NAME: &'static str = "batch_norm_sums";
+    const DOC: &'static str = "channel sums of dy and of dy times the normalised input";
+}
+
 impl Op for BatchNormSums {
-    op_identity!("batch_norm_sums");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy, stats] = arity(inputs)?;
         if x != dy || *stats != TensorType::plain([2, x.as_image()?[1]]) {
@@ -217,7 +228,7 @@ impl Lower for BatchNormSums {
             .collect();
         let constants = self.attributes();
         lowering.reduce(
-            "batch_norm_sums",
+            Self::NAME,
             [1, n * h * w, c],
             2,
             &constants,
@@ -229,8 +240,12 @@ impl Lower for BatchNormSums {
 
 impl ToOnnx for BatchNormSums {}
 
+impl Named for BatchNormGradInput {
+    const NAME: &'static str = "batch_norm_grad_input";
+    const DOC: &'static str = "gradient of batch_norm and its statistics";
+}
+
 impl Op for BatchNormGradInput {
-    op_identity!("batch_norm_grad_input");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy, stats, gamma, sums] = arity(inputs)?;
         let c = x.as_image()?[1];
@@ -280,8 +295,12 @@ impl Lower for BatchNormGradInput {}
 
 impl ToOnnx for BatchNormGradInput {}
 
+impl Named for StackRows {
+    const NAME: &'static str = "stack_rows";
+    const DOC: &'static str = "two vectors as the rows of a matrix";
+}
+
 impl Op for StackRows {
-    op_identity!("stack_rows");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [a, b] = arity(inputs)?;
         if a != b || a.rank() != 1 {
@@ -305,14 +324,18 @@ impl Gradient for StackRows {
 impl Lower for StackRows {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let c = lowering.input(0).elements();
-        lowering.concat("stack_rows", 1, &[c, c])
+        lowering.concat(Self::NAME, 1, &[c, c])
     }
 }
 
 impl ToOnnx for StackRows {}
 
+impl Named for TakeRow {
+    const NAME: &'static str = "take_row";
+    const DOC: &'static str = "one row of a matrix";
+}
+
 impl Op for TakeRow {
-    op_identity!("take_row");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         match x.shape.as_slice() {
@@ -387,7 +410,7 @@ fn batch_norm(
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "batch_norm",
+    name: BatchNorm::NAME,
     doc: "batch normalisation with running statistics",
     tensors: (1, 1),
     settings: &[

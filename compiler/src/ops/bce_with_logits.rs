@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::Sub;
 use super::sigmoid::Sigmoid;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -17,8 +16,12 @@ use crate::tensor_type::{ShapeError, TensorType, arity};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BceWithLogits;
 
+impl Named for BceWithLogits {
+    const NAME: &'static str = "bce_with_logits";
+    const DOC: &'static str = "binary cross-entropy of logits, element by element";
+}
+
 impl Op for BceWithLogits {
-    op_identity!("bce_with_logits");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, t] = arity(inputs)?;
         if x != t {

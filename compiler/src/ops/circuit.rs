@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{CircuitOrder, WeightMap, gate_kernels};
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Groups, Lower, LowerError, Lowering, Operand, merge};
 use crate::quantum::ansatz::{Ansatz, GateLayer};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -177,8 +176,13 @@ impl Circuit {
     }
 }
 
+impl Named for Circuit {
+    const NAME: &'static str = "circuit";
+    const DOC: &'static str =
+        "amplitudes or probabilities of one variational circuit per row of angles";
+}
+
 impl Op for Circuit {
-    op_identity!("circuit");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [theta] = arity(inputs)?;
         if self.qubits == 0 || self.qubits > 20 || self.used == 0 || self.used > 1 << self.qubits {
@@ -225,7 +229,7 @@ impl Lower for Circuit {
         let mut operands = vec![("theta", Operand::Input(0)), ("y", Operand::Output)];
         if self.is_fast() {
             let (groups, constants) = self.kernel(count);
-            return lowering.dispatch("circuit", constants, &operands, groups);
+            return lowering.dispatch(Self::NAME, constants, &operands, groups);
         }
         let (groups, constants) = self.gates(count);
         if !self.in_workgroup() {
@@ -237,8 +241,12 @@ impl Lower for Circuit {
 
 impl ToOnnx for Circuit {}
 
+impl Named for CircuitGrad {
+    const NAME: &'static str = "circuit_grad";
+    const DOC: &'static str = "adjoint differentiation of circuit";
+}
+
 impl Op for CircuitGrad {
-    op_identity!("circuit_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [theta, dy] = arity(inputs)?;
         if self.circuit.infer(std::slice::from_ref(theta))? != *dy {
@@ -266,7 +274,7 @@ impl Lower for CircuitGrad {
         ];
         if circuit.is_fast() {
             let (groups, constants) = circuit.kernel(count);
-            return lowering.dispatch("circuit_grad", constants, &operands, groups);
+            return lowering.dispatch(Self::NAME, constants, &operands, groups);
         }
         let (groups, constants) = circuit.gates(count);
         if !circuit.in_workgroup() {

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Builder, LayerInfo};
-use crate::graph::{Backward, Constant, Gradient, NodeId, Op};
+use crate::graph::{Backward, Constant, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -29,8 +28,12 @@ pub struct Slice {
     pub channels: usize,
 }
 
+impl Named for Concat {
+    const NAME: &'static str = "concat";
+    const DOC: &'static str = "feature maps side by side along the channels";
+}
+
 impl Op for Concat {
-    op_identity!("concat");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let Some(first) = inputs.first() else {
             return Err(ShapeError::new("nothing to concatenate"));
@@ -86,7 +89,7 @@ impl Lower for Concat {
             .iter()
             .map(|ty| ty.shape[1])
             .collect();
-        lowering.concat("concat", n * h * w, &channels)
+        lowering.concat(Self::NAME, n * h * w, &channels)
     }
 }
 
@@ -96,8 +99,12 @@ impl ToOnnx for Concat {
     }
 }
 
+impl Named for Slice {
+    const NAME: &'static str = "slice";
+    const DOC: &'static str = "a range of channels";
+}
+
 impl Op for Slice {
-    op_identity!("slice");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
@@ -144,7 +151,7 @@ impl Gradient for Slice {
 
 impl Lower for Slice {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
-        lowering.window("slice", &[0, self.start as i64, 0, 0])
+        lowering.window(Self::NAME, &[0, self.start as i64, 0, 0])
     }
 }
 
@@ -157,8 +164,8 @@ impl ToOnnx for Slice {
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "concat",
-    doc: "feature maps side by side along the channels",
+    name: Concat::NAME,
+    doc: Concat::DOC,
     tensors: (2, 64),
     settings: &[],
     build: |b, x, _| b.output(Concat, x),
@@ -189,7 +196,7 @@ const fn count(name: &'static str, min: i64, doc: &'static str) -> Setting {
 }
 
 pub(super) const SLICE: LayerInfo = LayerInfo {
-    name: "slice",
+    name: Slice::NAME,
     doc: "channels `from` up to, not including, `to`",
     tensors: (1, 1),
     settings: &[

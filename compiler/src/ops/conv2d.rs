@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::{Builder, LayerInfo};
 use super::standardise::Standardise;
-use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op, WeightKind};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{ConvShape, Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -165,8 +164,12 @@ fn two_or_three(inputs: &[TensorType]) -> Result<[&TensorType; 2], ShapeError> {
     }
 }
 
+impl Named for Conv2d {
+    const NAME: &'static str = "conv2d";
+    const DOC: &'static str = "cross-correlation of a feature map with a weight";
+}
+
 impl Op for Conv2d {
-    op_identity!("conv2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         self.check()?;
         let [x, w] = two_or_three(inputs)?;
@@ -236,8 +239,12 @@ impl ToOnnx for Conv2d {
     }
 }
 
+impl Named for ConvTranspose2d {
+    const NAME: &'static str = "conv_transpose2d";
+    const DOC: &'static str = "transposed convolution; the data gradient of conv2d";
+}
+
 impl Op for ConvTranspose2d {
-    op_identity!("conv_transpose2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         self.conv.check()?;
         let [x, w] = two_or_three(inputs)?;
@@ -324,8 +331,12 @@ impl ToOnnx for ConvTranspose2d {
     }
 }
 
+impl Named for Conv2dGradWeight {
+    const NAME: &'static str = "conv2d_grad_weight";
+    const DOC: &'static str = "gradient of conv2d for its weight";
+}
+
 impl Op for Conv2dGradWeight {
-    op_identity!("conv2d_grad_weight");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         self.conv.check()?;
         let [x, dy] = arity(inputs)?;
@@ -366,8 +377,12 @@ impl Lower for Conv2dGradWeight {
 
 impl ToOnnx for Conv2dGradWeight {}
 
+impl Named for ChannelSum {
+    const NAME: &'static str = "channel_sum";
+    const DOC: &'static str = "sum of each channel";
+}
+
 impl Op for ChannelSum {
-    op_identity!("channel_sum");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         Ok(TensorType::plain([x.as_image()?[1]]))
@@ -387,7 +402,7 @@ impl Lower for ChannelSum {
             .map_err(|error| lowering.shape_error(error))?;
         let operands = [("x", Operand::Input(0))];
         lowering.reduce(
-            "channel_sum",
+            Self::NAME,
             [1, n * h * w, c],
             1,
             &serde_json::Value::Null,

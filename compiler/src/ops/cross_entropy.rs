@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -39,8 +38,12 @@ fn one_channel(x: &TensorType, t: &TensorType) -> Result<TensorType, ShapeError>
     Ok(wanted)
 }
 
+impl Named for CrossEntropy {
+    const NAME: &'static str = "cross_entropy";
+    const DOC: &'static str = "cross-entropy of class logits, pixel by pixel";
+}
+
 impl Op for CrossEntropy {
-    op_identity!("cross_entropy");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, t] = arity(inputs)?;
         one_channel(x, t)
@@ -65,12 +68,7 @@ impl Lower for CrossEntropy {
             ("y", Operand::Output),
         ];
         let (n, k) = (lowering.output().elements(), lowering.input(0).shape[1]);
-        lowering.per_element(
-            "cross_entropy",
-            n,
-            &serde_json::json!({ "k": k }),
-            &operands,
-        )
+        lowering.per_element(Self::NAME, n, &serde_json::json!({ "k": k }), &operands)
     }
 }
 
@@ -93,8 +91,12 @@ impl ToOnnx for CrossEntropy {
     }
 }
 
+impl Named for CrossEntropyGrad {
+    const NAME: &'static str = "cross_entropy_grad";
+    const DOC: &'static str = "gradient of cross_entropy for its logits";
+}
+
 impl Op for CrossEntropyGrad {
-    op_identity!("cross_entropy_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, t, dy] = arity(inputs)?;
         one_channel(x, t)?;
@@ -118,19 +120,18 @@ impl Lower for CrossEntropyGrad {
             ("dx", Operand::Output),
         ];
         let (n, k) = (lowering.input(1).elements(), lowering.input(0).shape[1]);
-        lowering.per_element(
-            "cross_entropy_grad",
-            n,
-            &serde_json::json!({ "k": k }),
-            &operands,
-        )
+        lowering.per_element(Self::NAME, n, &serde_json::json!({ "k": k }), &operands)
     }
 }
 
 impl ToOnnx for CrossEntropyGrad {}
 
+impl Named for Argmax {
+    const NAME: &'static str = "argmax";
+    const DOC: &'static str = "the channel of the largest value of each pixel";
+}
+
 impl Op for Argmax {
-    op_identity!("argmax");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, _, h, w] = x.as_image()?;
@@ -148,7 +149,7 @@ impl Lower for Argmax {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let (n, k) = (lowering.output().elements(), lowering.input(0).shape[1]);
-        lowering.per_element("argmax", n, &serde_json::json!({ "k": k }), &operands)
+        lowering.per_element(Self::NAME, n, &serde_json::json!({ "k": k }), &operands)
     }
 }
 

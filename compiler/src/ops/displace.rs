@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -49,8 +48,12 @@ impl Displace {
     }
 }
 
+impl Named for Displace {
+    const NAME: &'static str = "displace";
+    const DOC: &'static str = "channel groups moved along an axis, zeros behind them";
+}
+
 impl Op for Displace {
-    op_identity!("displace");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         x.as_image().map_err(|e| e.at([0]))?;
@@ -90,7 +93,7 @@ impl Lower for Displace {
         });
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         lowering.per_element(
-            "displace",
+            Self::NAME,
             lowering.output().elements(),
             &constants,
             &operands,
@@ -127,7 +130,7 @@ impl ToOnnx for Displace {
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "displace",
+    name: Displace::NAME,
     doc: "channels in groups of ceil(C / groups), group j moved by j - groups/2 pixels along an axis, with zeros behind it",
     tensors: (1, 1),
     settings: &[

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, Input, NodeId, Op};
+use crate::graph::{Backward, Gradient, Input, Named, NodeId, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Limits, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -51,8 +50,12 @@ impl Dropout {
     }
 }
 
+impl Named for Dropout {
+    const NAME: &'static str = "dropout";
+    const DOC: &'static str = "a random share of the elements set to 0, the others scaled up";
+}
+
 impl Op for Dropout {
-    op_identity!("dropout");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         self.check()?;
         let [x, key] = arity(inputs)?;
@@ -81,7 +84,7 @@ impl Lower for Dropout {
         let constants = serde_json::json!({
             "elements": elements, "threshold": self.threshold(), "scale": self.scale(), "stream": self.stream,
         });
-        lowering.per_element("dropout", elements.div_ceil(4), &constants, &operands)
+        lowering.per_element(Self::NAME, elements.div_ceil(4), &constants, &operands)
     }
 }
 
@@ -96,7 +99,7 @@ fn stream_of(path: &str) -> [u32; 2] {
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "dropout",
+    name: Dropout::NAME,
     doc: "a random share of the elements set to 0, the others scaled by 1/(1 - p); in training only",
     tensors: (1, 1),
     settings: &[Setting {

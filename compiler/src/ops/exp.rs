@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -15,8 +14,12 @@ use crate::tensor_type::{ShapeError, TensorType, arity};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exp;
 
+impl Named for Exp {
+    const NAME: &'static str = "exp";
+    const DOC: &'static str = "e to the power x";
+}
+
 impl Op for Exp {
-    op_identity!("exp");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }

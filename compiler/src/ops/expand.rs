@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -17,8 +16,12 @@ pub struct Expand {
     pub to: TensorType,
 }
 
+impl Named for Expand {
+    const NAME: &'static str = "expand";
+    const DOC: &'static str = "axes of extent one repeated";
+}
+
 impl Op for Expand {
-    op_identity!("expand");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         if broadcast(x, &self.to)? != self.to {

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op, Read, Scalar};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op, Read, Scalar};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -57,8 +56,12 @@ fn scalar(arguments: usize) -> Option<Scalar> {
     })
 }
 
+impl Named for Gelu {
+    const NAME: &'static str = "gelu";
+    const DOC: &'static str = "x P(x), P the distribution function of the normal";
+}
+
 impl Op for Gelu {
-    op_identity!("gelu");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
@@ -93,8 +96,12 @@ impl ToOnnx for Gelu {
     }
 }
 
+impl Named for GeluGrad {
+    const NAME: &'static str = "gelu_grad";
+    const DOC: &'static str = "gradient of gelu";
+}
+
 impl Op for GeluGrad {
-    op_identity!("gelu_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy] = arity(inputs)?;
         if x != dy {
@@ -117,7 +124,7 @@ impl Lower for GeluGrad {}
 impl ToOnnx for GeluGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "gelu",
+    name: Gelu::NAME,
     doc: "Gaussian error linear unit x (1 + erf(x / sqrt 2)) / 2, exact",
     tensors: (1, 1),
     settings: &[],

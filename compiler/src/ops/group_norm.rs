@@ -8,9 +8,8 @@ use super::batch_norm::channel_vectors;
 use super::layer::{Builder, LayerInfo};
 use super::reduce_sum::ReduceSum;
 use super::reshape::Reshape;
-use crate::graph::{Backward, Gradient, Init, NodeId, Op, Read, Scalar};
+use crate::graph::{Backward, Gradient, Identity, Init, Named, NodeId, Op, Read, Scalar};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -74,8 +73,12 @@ fn group(input: usize, row: usize, groups: usize) -> (usize, Read) {
     (input, Read::Group { row, groups })
 }
 
+impl Named for GroupStats {
+    const NAME: &'static str = "group_stats";
+    const DOC: &'static str = "mean and biased variance of each channel group";
+}
+
 impl Op for GroupStats {
-    op_identity!("group_stats");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, _, _] = x.as_image().map_err(|e| e.at([0]))?;
@@ -110,7 +113,7 @@ impl Lower for GroupStats {
         lowering.moments([n, h * w, c], Operand::Input(0), channels)?;
         let constants = json!({ "channels": c, "groups": self.groups });
         let operands = [("x", channels), ("y", Operand::Output)];
-        lowering.per_element("group_stats", n * self.groups, &constants, &operands)
+        lowering.per_element(Self::NAME, n * self.groups, &constants, &operands)
     }
 }
 
@@ -122,8 +125,13 @@ impl ToOnnx for GroupStats {
     }
 }
 
+impl Named for GroupNorm {
+    const NAME: &'static str = "group_norm";
+    const DOC: &'static str =
+        "normalisation by given statistics of channel groups, scaled and shifted";
+}
+
 impl Op for GroupNorm {
-    op_identity!("group_norm");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, stats, gamma, beta] = arity(inputs)?;
         let ([_, c, _], _) = extents(x, stats)?;
@@ -206,8 +214,12 @@ impl ToOnnx for GroupNorm {
     }
 }
 
+impl Named for GroupNormSums {
+    const NAME: &'static str = "group_norm_sums";
+    const DOC: &'static str = "sample's channel sums of dy and of dy times the normalised input";
+}
+
 impl Op for GroupNormSums {
-    op_identity!("group_norm_sums");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy, stats] = arity(inputs)?;
         let ([n, c, _], _) = extents(x, stats)?;
@@ -232,7 +244,7 @@ impl Lower for GroupNormSums {
             .zip((0..).map(Operand::Input))
             .collect();
         lowering.reduce(
-            "group_norm_sums",
+            Self::NAME,
             [n, pixels, c],
             2,
             &json!({ "eps": self.eps, "groups": groups }),
@@ -244,8 +256,12 @@ impl Lower for GroupNormSums {
 
 impl ToOnnx for GroupNormSums {}
 
+impl Named for GroupNormGradInput {
+    const NAME: &'static str = "group_norm_grad_input";
+    const DOC: &'static str = "gradient of group_norm and its statistics";
+}
+
 impl Op for GroupNormGradInput {
-    op_identity!("group_norm_grad_input");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy, stats, gamma, sums] = arity(inputs)?;
         let ([_, c, _], _) = extents(x, stats)?;
@@ -306,7 +322,7 @@ fn group_norm(
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "group_norm",
+    name: GroupNorm::NAME,
     doc: "normalisation of each sample's channel groups by their own mean and variance",
     tensors: (1, 1),
     settings: &[

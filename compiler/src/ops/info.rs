@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::graph::{Gradient, Op};
+use crate::graph::{Gradient, Named, Op};
 use crate::onnx::ToOnnx;
 use crate::plan::Lower;
 
@@ -24,23 +24,20 @@ pub struct OpInfo {
 
 impl OpInfo {
     /// The row of the op `T`.
-    pub const fn of<T: Gradient + Lower + ToOnnx + DeserializeOwned>(
-        name: &'static str,
-        doc: &'static str,
-    ) -> Self {
+    pub const fn of<T: Named + Gradient + Lower + ToOnnx + DeserializeOwned>() -> Self {
         Self {
             gradient: |op| op.downcast::<T>().map(|op| op as &dyn Gradient),
             lower: |op| op.downcast::<T>().map(|op| op as &dyn Lower),
             onnx: |op| op.downcast::<T>().map(|op| op as &dyn ToOnnx),
-            ..Self::leaf::<T>(name, doc)
+            ..Self::leaf::<T>()
         }
     }
 
     /// The row of the leaf `T`. A leaf has no inputs to differentiate for, and plans and ONNX files hold it as memory.
-    pub const fn leaf<T: Op + DeserializeOwned>(name: &'static str, doc: &'static str) -> Self {
+    pub const fn leaf<T: Named + Op + DeserializeOwned>() -> Self {
         Self {
-            name,
-            doc,
+            name: T::NAME,
+            doc: T::DOC,
             read: |value| Ok(Arc::new(serde_json::from_value::<T>(value)?)),
             gradient: |_| None,
             lower: |_| None,

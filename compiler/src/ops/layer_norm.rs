@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::batch_norm::TakeRow;
 use super::layer::{Builder, LayerInfo};
-use crate::graph::{Backward, Gradient, Init, NodeId, Op};
+use crate::graph::{Backward, Gradient, Identity, Init, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Limits, Setting, Settings};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
@@ -62,8 +61,12 @@ fn same(x: &TensorType, dy: &TensorType) -> Result<(), ShapeError> {
     Err(ShapeError::new(format!("{x} and its gradient {dy} differ")).at([0, 1]))
 }
 
+impl Named for LayerNorm {
+    const NAME: &'static str = "layer_norm";
+    const DOC: &'static str = "each row by its own mean and variance";
+}
+
 impl Op for LayerNorm {
-    op_identity!("layer_norm");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, gamma, beta] = arity(inputs)?;
         check(x, &[(1, gamma), (2, beta)])?;
@@ -101,7 +104,7 @@ impl Lower for LayerNorm {
             ("beta", Operand::Input(2)),
             ("y", Operand::Output),
         ];
-        lowering.rows("layer_norm", &self.attributes(), &operands)
+        lowering.rows(Self::NAME, &self.attributes(), &operands)
     }
 }
 
@@ -126,8 +129,12 @@ impl ToOnnx for LayerNorm {
     }
 }
 
+impl Named for LayerNormGradInput {
+    const NAME: &'static str = "layer_norm_grad_input";
+    const DOC: &'static str = "gradient of layer_norm for its input";
+}
+
 impl Op for LayerNormGradInput {
-    op_identity!("layer_norm_grad_input");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy, gamma] = arity(inputs)?;
         check(x, &[(2, gamma)])?;
@@ -149,14 +156,18 @@ impl Lower for LayerNormGradInput {
             ("gamma", Operand::Input(2)),
             ("dx", Operand::Output),
         ];
-        lowering.rows("layer_norm_grad_input", &self.attributes(), &operands)
+        lowering.rows(Self::NAME, &self.attributes(), &operands)
     }
 }
 
 impl ToOnnx for LayerNormGradInput {}
 
+impl Named for LayerNormGradParameters {
+    const NAME: &'static str = "layer_norm_grad_parameters";
+    const DOC: &'static str = "gradient of layer_norm for its bias and weight";
+}
+
 impl Op for LayerNormGradParameters {
-    op_identity!("layer_norm_grad_parameters");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy] = arity(inputs)?;
         let [_, columns] = check(x, &[])?;
@@ -182,7 +193,7 @@ impl Lower for LayerNormGradParameters {
         lowering.rows("shared/row_stats", &constants, &[x, ("stats", stats)])?;
         let operands = [x, ("dy", Operand::Input(1)), ("stats", stats)];
         lowering.reduce(
-            "layer_norm_grad_parameters",
+            Self::NAME,
             [1, rows, columns],
             2,
             &constants,
@@ -209,7 +220,7 @@ fn layer_norm(
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "layer_norm",
+    name: LayerNorm::NAME,
     doc: "normalisation along the last axis of tokens, or over the channels of each pixel of a map",
     tensors: (1, 1),
     settings: &[Setting {

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Groups, Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -60,8 +59,12 @@ fn constants(qubits: usize, p: &TensorType, w: &TensorType) -> serde_json::Value
     serde_json::json!({ "used": p.shape[1], "sets": w.shape[0], "qubits": qubits })
 }
 
+impl Named for Lpp {
+    const NAME: &'static str = "lpp";
+    const DOC: &'static str = "learned linear map of a probability and the bits of its index";
+}
+
 impl Op for Lpp {
-    op_identity!("lpp");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [p, w, b] = arity(inputs)?;
         check(self.qubits, p, w)?;
@@ -136,14 +139,18 @@ impl Lower for Lpp {
         ];
         let constants = constants(self.qubits, lowering.input(0), lowering.input(1));
         let n = lowering.output().elements();
-        lowering.per_element("lpp", n, &constants, &operands)
+        lowering.per_element(Self::NAME, n, &constants, &operands)
     }
 }
 
 impl ToOnnx for Lpp {}
 
+impl Named for LppGradProbability {
+    const NAME: &'static str = "lpp_grad_probability";
+    const DOC: &'static str = "gradient of lpp for the probabilities";
+}
+
 impl Op for LppGradProbability {
-    op_identity!("lpp_grad_probability");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [dy, w] = arity(inputs)?;
         check(self.qubits, dy, w)?;
@@ -162,14 +169,18 @@ impl Lower for LppGradProbability {
         ];
         let constants = constants(self.qubits, lowering.input(0), lowering.input(1));
         let n = lowering.output().elements();
-        lowering.per_element("lpp_grad_probability", n, &constants, &operands)
+        lowering.per_element(Self::NAME, n, &constants, &operands)
     }
 }
 
 impl ToOnnx for LppGradProbability {}
 
+impl Named for LppGradParameters {
+    const NAME: &'static str = "lpp_grad_parameters";
+    const DOC: &'static str = "gradient of lpp for its weights and bias";
+}
+
 impl Op for LppGradParameters {
-    op_identity!("lpp_grad_parameters");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [p, dy] = arity(inputs)?;
         check(
@@ -207,7 +218,7 @@ impl Lower for LppGradParameters {
         let groups = Groups::for_count(rows);
         let constants =
             serde_json::json!({ "rows": rows, "used": used, "width": width, "groups_x": groups.x });
-        lowering.dispatch("lpp_grad_parameters", constants, &operands, groups)?;
+        lowering.dispatch(Self::NAME, constants, &operands, groups)?;
         if shared {
             let none = serde_json::json!({});
             lowering.reduce(

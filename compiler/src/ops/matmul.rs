@@ -6,9 +6,8 @@ use super::arithmetic::Add;
 use super::init::{self, BIAS_INIT, Fans, INIT};
 use super::layer::LayerInfo;
 use super::reshape::Reshape;
-use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op, WeightKind};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
@@ -62,8 +61,12 @@ impl Matmul {
     }
 }
 
+impl Named for Matmul {
+    const NAME: &'static str = "matmul";
+    const DOC: &'static str = "matrix product over the last two axes";
+}
+
 impl Op for Matmul {
-    op_identity!("matmul");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [a, b] = arity(inputs)?;
         let [_, m, _, n] = self.extents(a, b)?;
@@ -160,7 +163,7 @@ impl ToOnnx for Matmul {
 }
 
 pub(super) const MATMUL: LayerInfo = LayerInfo {
-    name: "matmul",
+    name: Matmul::NAME,
     doc: "matrix product of two tensors over their last two axes, sample by sample and head by head",
     tensors: (2, 2),
     settings: &[

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -49,8 +48,12 @@ impl MaxPool2d {
     }
 }
 
+impl Named for MaxPool2d {
+    const NAME: &'static str = "max_pool2d";
+    const DOC: &'static str = "largest value of each window";
+}
+
 impl Op for MaxPool2d {
-    op_identity!("max_pool2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
@@ -91,7 +94,7 @@ impl Lower for MaxPool2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let p = self.constants(lowering.input(0), lowering.output());
-        lowering.per_element("max_pool2d", lowering.output().elements(), &p, &operands)
+        lowering.per_element(Self::NAME, lowering.output().elements(), &p, &operands)
     }
 }
 
@@ -109,8 +112,12 @@ impl ToOnnx for MaxPool2d {
     }
 }
 
+impl Named for MaxPool2dGrad {
+    const NAME: &'static str = "max_pool2d_grad";
+    const DOC: &'static str = "gradient of max_pool2d: to the first maximum of each window";
+}
+
 impl Op for MaxPool2dGrad {
-    op_identity!("max_pool2d_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy] = arity(inputs)?;
         if self.pool.infer(std::slice::from_ref(x))? != *dy {
@@ -132,12 +139,7 @@ impl Lower for MaxPool2dGrad {
             ("dx", Operand::Output),
         ];
         let p = self.pool.constants(lowering.input(0), lowering.input(1));
-        lowering.per_element(
-            "max_pool2d_grad",
-            lowering.output().elements(),
-            &p,
-            &operands,
-        )
+        lowering.per_element(Self::NAME, lowering.output().elements(), &p, &operands)
     }
 }
 
@@ -169,7 +171,7 @@ pub(super) const PADDING: Setting = Setting {
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
     name: "max_pool",
-    doc: "largest value of each window",
+    doc: MaxPool2d::DOC,
     tensors: (1, 1),
     settings: &[WINDOW, STRIDE, PADDING],
     build: |b, x, settings| {

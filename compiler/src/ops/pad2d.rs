@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -34,8 +33,12 @@ pub struct Crop2d {
     pub columns: [usize; 2],
 }
 
+impl Named for Pad2d {
+    const NAME: &'static str = "pad2d";
+    const DOC: &'static str = "zeros around a feature map";
+}
+
 impl Op for Pad2d {
-    op_identity!("pad2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
@@ -66,7 +69,7 @@ impl Gradient for Pad2d {
 impl Lower for Pad2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         lowering.window(
-            "pad2d",
+            Self::NAME,
             &[0, 0, -(self.rows[0] as i64), -(self.columns[0] as i64)],
         )
     }
@@ -80,8 +83,12 @@ impl ToOnnx for Pad2d {
     }
 }
 
+impl Named for Crop2d {
+    const NAME: &'static str = "crop2d";
+    const DOC: &'static str = "rows and columns cut off a feature map";
+}
+
 impl Op for Crop2d {
-    op_identity!("crop2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, h, w] = x.as_image().map_err(|e| e.at([0]))?;
@@ -119,7 +126,7 @@ impl Gradient for Crop2d {
 impl Lower for Crop2d {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         lowering.window(
-            "crop2d",
+            Self::NAME,
             &[0, 0, self.rows[0] as i64, self.columns[0] as i64],
         )
     }
@@ -145,7 +152,7 @@ const fn side(name: &'static str, doc: &'static str) -> Setting {
 
 pub(super) const PAD: LayerInfo = LayerInfo {
     name: "pad",
-    doc: "zeros around a feature map",
+    doc: Pad2d::DOC,
     tensors: (1, 1),
     settings: &[
         side("top", "rows above"),

@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::layer::LayerInfo;
 use super::reshape::Reshape;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
@@ -22,8 +21,12 @@ pub struct Permute {
     pub axes: Vec<usize>,
 }
 
+impl Named for Permute {
+    const NAME: &'static str = "permute";
+    const DOC: &'static str = "axes in another order";
+}
+
 impl Op for Permute {
-    op_identity!("permute");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let mut sorted = self.axes.clone();
@@ -63,7 +66,12 @@ impl Lower for Permute {
             .map(|((&from, below), &extent)| json!({ "from": x[from], "below": below, "extent": extent }))
             .collect();
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
-        lowering.per_element("permute", y.elements(), &json!({ "axes": axes }), &operands)
+        lowering.per_element(
+            Self::NAME,
+            y.elements(),
+            &json!({ "axes": axes }),
+            &operands,
+        )
     }
 }
 

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::expand::Expand;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -19,8 +18,12 @@ pub struct ReduceSum {
     pub axes: Vec<usize>,
 }
 
+impl Named for ReduceSum {
+    const NAME: &'static str = "reduce_sum";
+    const DOC: &'static str = "sum over axes, which stay with extent one";
+}
+
 impl Op for ReduceSum {
-    op_identity!("reduce_sum");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let mut ty = x.clone();

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -31,8 +30,13 @@ fn axes(ty: &TensorType, order: impl DoubleEndedIterator<Item = usize>) -> Vec<V
         .collect()
 }
 
+impl Named for Relayout {
+    const NAME: &'static str = "relayout";
+    const DOC: &'static str =
+        "the same values, counted in logical order, as another shape and layout";
+}
+
 impl Op for Relayout {
-    op_identity!("relayout");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         if x.elements() != self.to.elements() {
@@ -60,7 +64,7 @@ impl Lower for Relayout {
             "to": axes(&y, y.memory_order().into_iter()), "from": axes(&x, 0..x.rank()),
         });
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
-        lowering.per_element("relayout", y.elements(), &constants, &operands)
+        lowering.per_element(Self::NAME, y.elements(), &constants, &operands)
     }
 }
 

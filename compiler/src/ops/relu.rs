@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity, broadcast};
 
@@ -21,8 +20,12 @@ pub struct Relu;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReluGrad;
 
+impl Named for Relu {
+    const NAME: &'static str = "relu";
+    const DOC: &'static str = "max(x, 0)";
+}
+
 impl Op for Relu {
-    op_identity!("relu");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
@@ -47,8 +50,12 @@ impl ToOnnx for Relu {
     }
 }
 
+impl Named for ReluGrad {
+    const NAME: &'static str = "relu_grad";
+    const DOC: &'static str = "0 where x <= 0, else dy";
+}
+
 impl Op for ReluGrad {
-    op_identity!("relu_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x, dy] = arity(inputs)?;
         broadcast(x, dy)
@@ -65,7 +72,7 @@ impl Lower for ReluGrad {}
 impl ToOnnx for ReluGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "relu",
+    name: Relu::NAME,
     doc: "rectifier max(x, 0)",
     tensors: (1, 1),
     settings: &[],

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
@@ -28,8 +27,12 @@ fn stored(ty: &TensorType) -> Vec<usize> {
         .collect()
 }
 
+impl Named for Reshape {
+    const NAME: &'static str = "reshape";
+    const DOC: &'static str = "the same bytes under another shape";
+}
+
 impl Op for Reshape {
-    op_identity!("reshape");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let refuse = || {

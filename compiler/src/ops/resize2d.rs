@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::setting::{Kind, Setting};
 use crate::tensor_type::{ShapeError, TensorType, arity};
@@ -65,8 +64,12 @@ pub struct Resize2dGrad {
     pub mode: ResizeMode,
 }
 
+impl Named for Resize2d {
+    const NAME: &'static str = "resize2d";
+    const DOC: &'static str = "bilinear or nearest resampling of a feature map";
+}
+
 impl Op for Resize2d {
-    op_identity!("resize2d");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         let [n, c, _, _] = x.as_image().map_err(|e| e.at([0]))?;
@@ -100,7 +103,7 @@ impl Lower for Resize2d {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
         let constants = self.mode.constants(lowering.input(0), lowering.output());
         lowering.per_element(
-            "resize2d",
+            Self::NAME,
             lowering.output().elements(),
             &constants,
             &operands,
@@ -133,8 +136,12 @@ impl ToOnnx for Resize2d {
     }
 }
 
+impl Named for Resize2dGrad {
+    const NAME: &'static str = "resize2d_grad";
+    const DOC: &'static str = "gradient of resize2d";
+}
+
 impl Op for Resize2dGrad {
-    op_identity!("resize2d_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         Resize2d {
             size: self.size,
@@ -154,7 +161,7 @@ impl Lower for Resize2dGrad {
         let operands = [("dy", Operand::Input(0)), ("dx", Operand::Output)];
         let constants = self.mode.constants(lowering.output(), lowering.input(0));
         lowering.per_element(
-            "resize2d_grad",
+            Self::NAME,
             lowering.output().elements(),
             &constants,
             &operands,

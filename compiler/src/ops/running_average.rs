@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Gradient, Op};
+use crate::graph::{Gradient, Identity, Named, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -21,8 +20,12 @@ pub struct RunningAverage {
     pub factor: f64,
 }
 
+impl Named for RunningAverage {
+    const NAME: &'static str = "running_average";
+    const DOC: &'static str = "exponential moving average of a row of batch statistics";
+}
+
 impl Op for RunningAverage {
-    op_identity!("running_average");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [state, stats] = arity(inputs)?;
         if state.rank() != 1 || *stats != TensorType::plain([2, state.shape[0]]) || self.row > 1 {
@@ -43,7 +46,7 @@ impl Lower for RunningAverage {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("state", Operand::Input(0)), ("stats", Operand::Input(1))];
         let n = lowering.output().elements();
-        lowering.per_element("running_average", n, &self.attributes(), &operands)
+        lowering.per_element(Self::NAME, n, &self.attributes(), &operands)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Gradient, Op};
+use crate::graph::{Gradient, Identity, Named, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -22,8 +21,12 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
+impl Named for Sgd {
+    const NAME: &'static str = "sgd";
+    const DOC: &'static str = "one step of stochastic gradient descent with momentum";
+}
+
 impl Op for Sgd {
-    op_identity!("sgd");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [w, m, g, schedule] = arity(inputs)?;
         if w != m || w != g || *schedule != TensorType::plain([3]) {
@@ -48,7 +51,7 @@ impl Lower for Sgd {
         let names = ["w", "m", "g", "schedule"];
         let operands: Vec<_> = names.into_iter().zip((0..).map(Operand::Input)).collect();
         let n = lowering.output().elements();
-        lowering.per_element("sgd", n, &self.attributes(), &operands)
+        lowering.per_element(Self::NAME, n, &self.attributes(), &operands)
     }
 }
 

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -16,8 +15,12 @@ use crate::tensor_type::{ShapeError, TensorType, arity};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sigmoid;
 
+impl Named for Sigmoid {
+    const NAME: &'static str = "sigmoid";
+    const DOC: &'static str = "1 / (1 + exp(-x))";
+}
+
 impl Op for Sigmoid {
-    op_identity!("sigmoid");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }
@@ -44,7 +47,7 @@ impl ToOnnx for Sigmoid {
 }
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "sigmoid",
+    name: Sigmoid::NAME,
     doc: "logistic function 1 / (1 + exp(-x))",
     tensors: (1, 1),
     settings: &[],

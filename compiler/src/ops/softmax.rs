@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::layer::LayerInfo;
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{Layout, ShapeError, TensorType, arity};
 
@@ -22,8 +21,12 @@ pub struct Softmax;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SoftmaxGrad;
 
+impl Named for Softmax {
+    const NAME: &'static str = "softmax";
+    const DOC: &'static str = "exponentials of each row, divided by their sum";
+}
+
 impl Op for Softmax {
-    op_identity!("softmax");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [x] = arity(inputs)?;
         x.rows().map_err(|e| e.at([0]))?;
@@ -44,7 +47,7 @@ impl Gradient for Softmax {
 impl Lower for Softmax {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let operands = [("x", Operand::Input(0)), ("y", Operand::Output)];
-        lowering.rows("softmax", &json!({}), &operands)
+        lowering.rows(Self::NAME, &json!({}), &operands)
     }
 }
 
@@ -59,8 +62,12 @@ impl ToOnnx for Softmax {
     }
 }
 
+impl Named for SoftmaxGrad {
+    const NAME: &'static str = "softmax_grad";
+    const DOC: &'static str = "gradient of softmax";
+}
+
 impl Op for SoftmaxGrad {
-    op_identity!("softmax_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [y, dy] = arity(inputs)?;
         y.rows().map_err(|e| e.at([0]))?;
@@ -83,14 +90,14 @@ impl Lower for SoftmaxGrad {
             ("dy", Operand::Input(1)),
             ("dx", Operand::Output),
         ];
-        lowering.rows("softmax_grad", &json!({}), &operands)
+        lowering.rows(Self::NAME, &json!({}), &operands)
     }
 }
 
 impl ToOnnx for SoftmaxGrad {}
 
 pub(super) const LAYER: LayerInfo = LayerInfo {
-    name: "softmax",
+    name: Softmax::NAME,
     doc: "softmax along the last axis of tokens, or over the channels of a map",
     tensors: (1, 1),
     settings: &[],

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Identity, Named, NodeId, Op};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -37,8 +36,12 @@ fn extents(lowering: &Lowering<'_>) -> Result<[usize; 2], LowerError> {
     Ok([i * kh * kw, o])
 }
 
+impl Named for Standardise {
+    const NAME: &'static str = "standardise";
+    const DOC: &'static str = "a weight's output channels by their own mean and variance";
+}
+
 impl Op for Standardise {
-    op_identity!("standardise");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [w] = arity(inputs)?;
         w.as_kernel().map_err(|e| e.at([0]))?;
@@ -66,14 +69,18 @@ impl Lower for Standardise {
         lowering.moments([1, count, channels], w, stats)?;
         let constants = json!({ "eps": self.eps, "channels": channels });
         let operands = [("w", w), ("stats", stats), ("y", Operand::Output)];
-        lowering.per_element("standardise", count * channels, &constants, &operands)
+        lowering.per_element(Self::NAME, count * channels, &constants, &operands)
     }
 }
 
 impl ToOnnx for Standardise {}
 
+impl Named for StandardiseGrad {
+    const NAME: &'static str = "standardise_grad";
+    const DOC: &'static str = "gradient of standardise";
+}
+
 impl Op for StandardiseGrad {
-    op_identity!("standardise_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [w, dy] = arity(inputs)?;
         w.as_kernel().map_err(|e| e.at([0]))?;
@@ -112,7 +119,7 @@ impl Lower for StandardiseGrad {
             ("sums", sums),
             ("dw", Operand::Output),
         ];
-        lowering.per_element("standardise_grad", count * channels, &constants, &operands)
+        lowering.per_element(Self::NAME, count * channels, &constants, &operands)
     }
 }
 

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op};
 use crate::onnx::{Attribute, OnnxError, OnnxNode, ToOnnx};
-use crate::op_identity;
 use crate::plan::Lower;
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -18,8 +17,12 @@ pub struct Threshold {
     pub limit: f64,
 }
 
+impl Named for Threshold {
+    const NAME: &'static str = "threshold";
+    const DOC: &'static str = "1 where x > limit, else 0";
+}
+
 impl Op for Threshold {
-    op_identity!("threshold");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         arity(inputs).map(|[x]| x.clone())
     }

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Backward, Gradient, NodeId, Op, WeightKind};
+use crate::graph::{Backward, Gradient, Named, NodeId, Op, WeightKind};
 use crate::onnx::ToOnnx;
-use crate::op_identity;
 use crate::plan::{Lower, LowerError, Lowering, Operand};
 use crate::tensor_type::{ShapeError, TensorType, arity};
 
@@ -120,8 +119,12 @@ impl WeightMap {
     }
 }
 
+impl Named for WeightMap {
+    const NAME: &'static str = "weight_map";
+    const DOC: &'static str = "circuit outputs arranged as a layer's weight";
+}
+
 impl Op for WeightMap {
-    op_identity!("weight_map");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [y] = arity(inputs)?;
         let [circuits, longer] = self.circuits();
@@ -151,14 +154,18 @@ impl Lower for WeightMap {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let n = lowering.output().elements();
         let operands = [("x", Operand::Input(0)), ("weight", Operand::Output)];
-        lowering.per_element("weight_map", n, &self.constants(), &operands)
+        lowering.per_element(Self::NAME, n, &self.constants(), &operands)
     }
 }
 
 impl ToOnnx for WeightMap {}
 
+impl Named for WeightMapGrad {
+    const NAME: &'static str = "weight_map_grad";
+    const DOC: &'static str = "gradient of weight_map: a weight's entries back to circuit outputs";
+}
+
 impl Op for WeightMapGrad {
-    op_identity!("weight_map_grad");
     fn infer(&self, inputs: &[TensorType]) -> Result<TensorType, ShapeError> {
         let [dy] = arity(inputs)?;
         if *dy != self.map.to {
@@ -178,7 +185,7 @@ impl Lower for WeightMapGrad {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<(), LowerError> {
         let n = lowering.output().elements();
         let operands = [("dweight", Operand::Input(0)), ("dx", Operand::Output)];
-        lowering.per_element("weight_map_grad", n, &self.map.constants(), &operands)
+        lowering.per_element(Self::NAME, n, &self.map.constants(), &operands)
     }
 }
 
