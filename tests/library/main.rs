@@ -114,7 +114,7 @@ fn errors_have_types_and_print_themselves() {
     };
     assert!(matches!(error, Error::Diverged(_)), "{error}");
     let none = SavedRun::open(folder.path(), &[""; 0]);
-    assert!(matches!(none, Err(Error::Io(_))));
+    assert!(matches!(none, Err(Error::Folder(_))));
     assert!(matches!(
         hqcc::open("nowhere.hqc", &[""; 0]),
         Err(Error::Source(_))
