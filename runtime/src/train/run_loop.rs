@@ -1,6 +1,6 @@
 //! The training loop: steps, evaluation after each epoch, checkpoints.
 //!
-//! The loop knows a network only as a [`Learner`] and data only as [`Samples`]. Up to [`IN_FLIGHT`] steps are under way
+//! The loop knows a network only as a [`Learner`] and data only as [`Samples`]. Up to `IN_FLIGHT` steps are under way
 //! at a time, so that a GPU has work while the host waits for a loss; before anything is saved, all of them are awaited.
 //!
 //! Invariant: what a checkpoint leads to depends on nothing but the checkpoint. The loop asks no clock for decisions, and
