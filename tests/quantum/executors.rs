@@ -182,6 +182,7 @@ fn graph(kind: WeightKind, shape: &[usize], qpg: &Qpg, adapt: bool, fold: bool) 
         init: Init::Constant { value: 0.0 },
         weight: Some(kind),
     };
+    graph.set_layer("layer");
     let weight = graph.add(parameter, &[], "layer.weight").expect("weight");
     // Any reader of the weight will do.
     let reader = graph.add(Mul, &[weight, weight], "reader").expect("reader");
